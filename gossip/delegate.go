@@ -39,12 +39,7 @@ func (d delegate) NotifyAlive(n *memberlist.Node) error {
 	ours := g.meta.Fleet
 	refused := foreign(ours, meta.Fleet)
 	if refused {
-		// Known from before it was in a fleet, or from before we were.
-		if p := g.table.byName[n.Name]; p != nil && !p.foreign {
-			p.foreign = true
-			g.transport.block(n.Name)
-			g.changed()
-		}
+		g.estrange(n.Name)
 	} else if meta.State == StateLeaving && g.table.leaving(n.Name) {
 		g.changed()
 	}
@@ -76,6 +71,9 @@ func (d delegate) NotifyMerge(peers []*memberlist.Node) error {
 		strange := living && foreign(g.meta.Fleet, meta.Fleet)
 		dialled := g.joining[n.Address()] > 0
 		self := n.Name == g.name
+		if strange {
+			g.estrange(n.Name)
+		}
 		g.mu.Unlock()
 		switch {
 		case strange:
@@ -91,6 +89,21 @@ func (d delegate) NotifyMerge(peers []*memberlist.Node) error {
 		return nil
 	}
 	return refused
+}
+
+// estrange takes a process off the list that turned out to be of another fleet: it
+// was known from before it was in one. Since estranged processes are told nothing
+// any more, some learn that they are only when they think us dead and look for us.
+// It is called with g.mu held.
+func (g *Gossip) estrange(name string) {
+	p := g.table.byName[name]
+	if p == nil || p.foreign {
+		return
+	}
+	if g.table.estrange(p) {
+		g.transport.block(name)
+	}
+	g.changed()
 }
 
 func (d delegate) refuse(n *memberlist.Node, meta Meta) error {

@@ -176,20 +176,26 @@ func (t *table) members() []Member {
 	return all
 }
 
-// markForeign flags every process of another fleet than ours and returns the names
-// of those that were not flagged before.
+// markForeign takes every process of another fleet than ours off the list and returns
+// the names of those among them that are alive.
 func (t *table) markForeign(ours ident.FleetID) []string {
 	var names []string
 	for name, p := range t.byName {
-		if !p.foreign && foreign(ours, p.member.Fleet) {
-			p.foreign = true
+		if !p.foreign && foreign(ours, p.member.Fleet) && t.estrange(p) {
 			names = append(names, name)
-			if !p.member.Alive {
-				t.drop(p)
-			}
 		}
 	}
 	return names
+}
+
+// estrange takes a process off the list and says whether it is alive.
+func (t *table) estrange(p *process) bool {
+	p.foreign = true
+	if !p.member.Alive {
+		t.drop(p)
+		return false
+	}
+	return true
 }
 
 // foreign: both are in a fleet, and not in the same.
