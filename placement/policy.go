@@ -1,0 +1,41 @@
+package placement
+
+// Policy is how evenly, and how widely, members are spread. The zero value is
+// the default policy.
+type Policy struct {
+	// MaxPerZone 0 means strict spread: every group in as many zones as it can
+	// be, as evenly as it can be. k > 0 means: at most k members of a group in
+	// a zone and otherwise by weight, which suits zones of very different size.
+	// Where k leaves no room for all members, k is exceeded as little as needed
+	// and the plan says so.
+	MaxPerZone int
+	// EpsilonPercent is how far a node's members and leaders may be from its
+	// fair number before anything moves. Default 5. More means fewer moves.
+	EpsilonPercent int
+	// MemberSlack is the least such distance in members, default 2, and
+	// LeaderSlack that in leaders, default 5, so that small numbers do not
+	// cause moves. Neither ever exceeds half of the fair number: a new node
+	// does not stay empty.
+	MemberSlack, LeaderSlack int
+}
+
+const (
+	defaultEpsilonPercent = 5
+	defaultMemberSlack    = 2
+	defaultLeaderSlack    = 5
+	maxSlack              = 1 << 20
+)
+
+func (p Policy) withDefaults() Policy {
+	pick := func(v, def, most int) int {
+		if v <= 0 {
+			return def
+		}
+		return min(v, most)
+	}
+	p.MaxPerZone = max(p.MaxPerZone, 0)
+	p.EpsilonPercent = pick(p.EpsilonPercent, defaultEpsilonPercent, 100)
+	p.MemberSlack = pick(p.MemberSlack, defaultMemberSlack, maxSlack)
+	p.LeaderSlack = pick(p.LeaderSlack, defaultLeaderSlack, maxSlack)
+	return p
+}

@@ -1,0 +1,180 @@
+package placement
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/raftfleet/raftfleet/internal/ident"
+)
+
+// repair gives every group the members that it lacks and takes those that it
+// has too many of.
+func (l *ledger) repair() {
+	for g := range l.groups {
+		if e := &l.groups[g]; !e.frozen {
+			l.repairGroup(int32(g), e)
+		}
+	}
+}
+
+func (l *ledger) repairGroup(g int32, e *groupEntry) {
+	want := e.replicas()
+	resized := len(e.Members) > 0 && len(e.Members) != want
+	for len(e.members) > want {
+		n := l.surplus(e)
+		l.take(g, n)
+		e.because(Resize, l.nodes[n].ID, 0)
+	}
+	for len(e.members) < want {
+		n := l.candidate(e, func(int32) bool { return true })
+		if n == none {
+			l.lacks(g, e, want)
+			break
+		}
+		l.put(g, n)
+		e.because(l.causeOf(e, resized), l.firstLost(e), l.nodes[n].ID)
+	}
+	if len(e.dead) > 0 {
+		e.because(Repair, l.nodes[e.dead[0]].ID, 0)
+	}
+	if len(e.leaving) > 0 {
+		e.because(Drain, l.nodes[e.leaving[0]].ID, 0)
+	}
+}
+
+func (l *ledger) causeOf(e *groupEntry, resized bool) Kind {
+	switch {
+	case len(e.Members) == 0:
+		return Create
+	case len(e.dead) > 0 || e.reason.Kind == Repair:
+		return Repair
+	case len(e.leaving) > 0:
+		return Drain
+	case resized:
+		return Resize
+	}
+	return Repair
+}
+
+// firstLost is the first former member whose place is taken, 0 if none.
+func (l *ledger) firstLost(e *groupEntry) ident.NodeID {
+	switch {
+	case len(e.dead) > 0:
+		return l.nodes[e.dead[0]].ID
+	case e.reason.From != 0:
+		return e.reason.From
+	case len(e.leaving) > 0:
+		return l.nodes[e.leaving[0]].ID
+	}
+	return 0
+}
+
+// lacks settles a group for which there are too few nodes. Members on dead
+// nodes stay as long as they do not outvote the living: their data may return,
+// and to drop them would not make the others safer. A member on a draining node
+// goes if another remains, and stays where it is the last one.
+func (l *ledger) lacks(g int32, e *groupEntry, want int) {
+	if len(e.members) == 0 && len(e.leaving) > 0 {
+		last := e.leaving[0]
+		if slices.Contains(e.leaving, e.leader) {
+			last = e.leader
+		}
+		l.put(g, last)
+		e.leaving = without(e.leaving, last)
+		slices.Sort(e.leaving)
+		l.lack(Reason{Kind: Stranded, From: l.nodes[last].ID, Group: e.ID, Groups: 1,
+			Text: fmt.Sprintf("node %s is %s but holds the last member of groups that no active node can take",
+				l.nodes[last].ID, l.nodes[last].State)}, -int(last)-1)
+	}
+	for alive := len(e.members); len(e.dead) > 0 && len(e.members) < want && 2*alive > len(e.members)+1; {
+		l.put(g, e.dead[0])
+		e.dead = e.dead[1:]
+	}
+	l.lack(Reason{Kind: FewNodes, Group: e.ID, Groups: 1,
+		Text: fmt.Sprintf("groups want %s, the fleet has %s that may get some",
+			plural(want, "member"), plural(len(l.active), "active node"))}, want)
+}
+
+// lack counts one more group under the same reason.
+func (l *ledger) lack(r Reason, key int) {
+	if known := l.few[key]; known != nil {
+		known.Groups++
+		return
+	}
+	l.few[key] = &r
+}
+
+// candidate is the active node that should have e's next member, none if there
+// is no other: least-used zone first, then nodes below their fair number, then
+// the best score. Where the policy limits a zone's members instead of spreading
+// them, only zones at their limit come later.
+func (l *ledger) candidate(e *groupEntry, may func(n int32) bool) int32 {
+	use := l.zoneUse(e)
+	limit := l.policy.MaxPerZone
+	var chosen struct {
+		crowd, use int
+		below      bool
+		score      uint64
+	}
+	winner := none
+	for _, i := range l.active {
+		n := &l.nodes[i]
+		used := use[n.zone]
+		crowd := used
+		if limit > 0 {
+			crowd = max(0, used+1-limit)
+		}
+		if winner != none && crowd > chosen.crowd || e.has(i) || !may(i) {
+			continue
+		}
+		below := n.load.below()
+		points := score(e.hash, n.hash)
+		better := winner == none
+		switch {
+		case better:
+		case crowd != chosen.crowd:
+			better = crowd < chosen.crowd
+		case below != chosen.below:
+			better = below
+		case used != chosen.use:
+			better = used < chosen.use
+		default:
+			better = points > chosen.score
+		}
+		if better {
+			winner = i
+			chosen.crowd, chosen.use, chosen.below, chosen.score = crowd, used, below, points
+		}
+	}
+	return winner
+}
+
+// surplus is the member that e should lose first: in the most-used zone, not
+// trusted before active, not the leader, on the fullest node, of the worst score.
+func (l *ledger) surplus(e *groupEntry) int32 {
+	use := l.zoneUse(e)
+	worst := none
+	for _, i := range e.members {
+		if worst == none || l.looser(e, use, i, worst) {
+			worst = i
+		}
+	}
+	return worst
+}
+
+func (l *ledger) looser(e *groupEntry, use []int, i, j int32) bool {
+	a, b := &l.nodes[i], &l.nodes[j]
+	switch {
+	case (a.State == Active) != (b.State == Active):
+		return a.State != Active
+	case use[a.zone] != use[b.zone]:
+		return use[a.zone] > use[b.zone]
+	case (i == e.leader) != (j == e.leader):
+		return j == e.leader
+	case b.load.lower(a.load):
+		return true
+	case a.load.lower(b.load):
+		return false
+	}
+	return score(e.hash, a.hash) < score(e.hash, b.hash)
+}

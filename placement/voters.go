@@ -1,0 +1,165 @@
+package placement
+
+import (
+	"slices"
+
+	"github.com/raftfleet/raftfleet/internal/ident"
+)
+
+// catalogueName is what ranks nodes as voters of the catalogue.
+const catalogueName = "catalogue"
+
+// CatalogueVoters says which nodes should vote in the catalogue, by identifier:
+// one while fewer than three nodes can, three while there are three or four,
+// five from five on. Two or four voters would survive no more failures than one
+// or three.
+//
+// Active nodes can vote, and so can suspect or joining ones that vote already:
+// they are not replaced on a suspicion, but never chosen. Present voters stay
+// as long as they can and spread allows. A draining or inactive voter stays,
+// alone, only when no other node can vote; with nothing alive at all, current is
+// returned as it is.
+func CatalogueVoters(nodes []Node, current []ident.NodeID) []ident.NodeID {
+	electorate := newElectorate(nodes, current)
+	want := 1
+	switch able := electorate.able(); {
+	case able >= 5:
+		want = 5
+	case able >= 3:
+		want = 3
+	case able == 0:
+		return electorate.lastResort(current)
+	}
+	for len(electorate.chosen) > want {
+		electorate.dismiss(electorate.loosest())
+	}
+	for len(electorate.chosen) < want {
+		if !electorate.elect(len(electorate.nodes)) {
+			break
+		}
+	}
+	for electorate.even() {
+	}
+	var ids []ident.NodeID
+	for _, n := range electorate.chosen {
+		ids = append(ids, n.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+type electorate struct {
+	nodes  []Node // by identifier
+	chosen []Node
+	zones  map[string]int // chosen in each
+}
+
+func newElectorate(nodes []Node, current []ident.NodeID) *electorate {
+	e := &electorate{nodes: canonicalNodes(nodes), zones: make(map[string]int)}
+	for _, n := range e.nodes {
+		if slices.Contains(current, n.ID) && n.State.stays() {
+			e.add(n)
+		}
+	}
+	return e
+}
+
+func (e *electorate) able() int {
+	able := len(e.chosen)
+	for _, n := range e.nodes {
+		if n.State == Active && !e.has(n.ID) {
+			able++
+		}
+	}
+	return able
+}
+
+func (e *electorate) has(id ident.NodeID) bool {
+	return slices.ContainsFunc(e.chosen, func(n Node) bool { return n.ID == id })
+}
+
+func (e *electorate) add(n Node) {
+	e.chosen = append(e.chosen, n)
+	e.zones[n.Zone]++
+}
+
+func (e *electorate) dismiss(n Node) {
+	e.chosen = slices.DeleteFunc(e.chosen, func(c Node) bool { return c.ID == n.ID })
+	e.zones[n.Zone]--
+}
+
+// elect adds the best active node of the least-used zone that has fewer voters
+// than below, and tells whether there was one.
+func (e *electorate) elect(below int) bool {
+	var chosen Node
+	for _, n := range e.nodes {
+		if n.State != Active || e.has(n.ID) || e.zones[n.Zone] >= below {
+			continue
+		}
+		if chosen.ID == 0 || e.zones[n.Zone] < e.zones[chosen.Zone] ||
+			e.zones[n.Zone] == e.zones[chosen.Zone] && points(n) > points(chosen) {
+			chosen = n
+		}
+	}
+	if chosen.ID == 0 {
+		return false
+	}
+	e.add(chosen)
+	return true
+}
+
+// loosest is the voter to dismiss first: one that is not active, then in the
+// most-used zone, then of the worst rank.
+func (e *electorate) loosest() Node {
+	return slices.MinFunc(e.chosen, e.compareHold)
+}
+
+func (e *electorate) compareHold(a, b Node) int {
+	switch {
+	case (a.State == Active) != (b.State == Active):
+		if a.State == Active {
+			return 1
+		}
+		return -1
+	case e.zones[a.Zone] != e.zones[b.Zone]:
+		return e.zones[b.Zone] - e.zones[a.Zone]
+	case points(a) < points(b):
+		return -1
+	}
+	return 1
+}
+
+// even moves one vote of an active node to a zone with at least two fewer.
+func (e *electorate) even() bool {
+	var active []Node
+	for _, n := range e.chosen {
+		if n.State == Active {
+			active = append(active, n)
+		}
+	}
+	if len(active) == 0 {
+		return false
+	}
+	from := slices.MinFunc(active, e.compareHold)
+	if !e.elect(e.zones[from.Zone] - 1) {
+		return false
+	}
+	e.dismiss(from)
+	return true
+}
+
+// lastResort keeps what lives of current when nobody else can vote.
+func (e *electorate) lastResort(current []ident.NodeID) []ident.NodeID {
+	for _, leaving := range []State{Draining, Inactive} {
+		for _, n := range e.nodes {
+			if n.State == leaving && slices.Contains(current, n.ID) {
+				return []ident.NodeID{n.ID}
+			}
+		}
+	}
+	current = slices.Clone(current)
+	slices.Sort(current)
+	return slices.Compact(current)
+}
+
+func points(n Node) uint64 { return score(hashGroup(catalogueName), hashNode(n.ID)) }
