@@ -57,8 +57,9 @@ type Config struct {
 	// that happen while it runs are told by one further call. It must not call Close.
 	OnChange func()
 
-	// wrap lets tests put a network of their own between memberlist and transport.
-	wrap func(memberlist.NodeAwareTransport) memberlist.NodeAwareTransport
+	// adjust lets tests put a network of their own between memberlist and transport,
+	// and change timings.
+	adjust func(*memberlist.Config)
 }
 
 // Validate names the field that is wrong, its value and the remedy. It wraps

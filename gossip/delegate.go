@@ -63,7 +63,7 @@ func (d delegate) NotifyMerge(peers []*memberlist.Node) error {
 			refused = err
 			continue
 		}
-		living := n.State == memberlist.StateAlive
+		living := n.State == memberlist.StateAlive || n.State == memberlist.StateSuspect
 		g.mu.Lock()
 		if !living && meta.State == StateLeaving && g.table.leaving(n.Name) {
 			g.changed()
@@ -124,7 +124,7 @@ func (d delegate) read(n *memberlist.Node) (started uint64, meta Meta, err error
 		var node ident.NodeID
 		node, started, err = parseProcessName(n.Name)
 		if err == nil && node != meta.Node {
-			err = fmt.Errorf("%w: %s says it is node %s", ErrMeta, n.Name, meta.Node)
+			err = fmt.Errorf("%w: %q says it is node %s", ErrMeta, n.Name, meta.Node)
 		}
 	}
 	if err != nil {
@@ -132,7 +132,7 @@ func (d delegate) read(n *memberlist.Node) (started uint64, meta Meta, err error
 			d.g.logger.Warn("refused something that gossips and is no node of this release",
 				"addr", n.Address(), "name", n.Name, "reason", err.Error())
 		}
-		return 0, Meta{}, fmt.Errorf("%w: %w", ErrMeta, err)
+		return 0, Meta{}, err
 	}
 	return started, meta, nil
 }

@@ -123,13 +123,13 @@ func (g *Gossip) open(ip net.IP, port int) error {
 	}
 	g.addr = hostPort(final, uint16(finalPort))
 	c.Transport = g.transport
-	if g.config.wrap != nil {
-		c.Transport = g.config.wrap(g.transport)
-	}
 	c.Keyring = g.keyring
 	c.Logger = standard
 	d := delegate{g}
 	c.Delegate, c.Events, c.Alive, c.Merge, c.Ping = d, d, d, d, d
+	if g.config.adjust != nil {
+		g.config.adjust(c)
+	}
 	if g.list, err = memberlist.Create(c); err != nil {
 		return errors.Join(fmt.Errorf("gossip: start: %w", err), g.transport.Shutdown())
 	}
@@ -246,7 +246,7 @@ func (g *Gossip) setMeta(change func(*Meta)) error {
 }
 
 // Leave tells the others that this node goes on purpose, so that they report it as
-// Left and do not look for it. It returns when the word is on its way, or with an
+// Left. It returns when the word is on its way, or with an
 // error after timeout, which must be positive. Gossip still answers afterwards, but
 // this node is no part of it any more: Close is all that is left to do. Calling it
 // again does nothing.
@@ -284,7 +284,8 @@ func (g *Gossip) Leave(timeout time.Duration) error {
 
 // Close ends gossip at once; without Leave the others find out by themselves and
 // report this node as dead. When it returns the port is free, and OnChange is not
-// running and will not be called. Calling it again does nothing.
+// running and will not be called. A probe of memberlist's that is under way may take
+// another moment to see its end. Calling it again does nothing.
 func (g *Gossip) Close() error {
 	g.closing.Do(func() {
 		g.life.Lock()

@@ -46,6 +46,8 @@ type world struct {
 	changed chan struct{}
 	side    map[string]int // address to side of the partition; unlisted: side 0
 	split   bool
+
+	deadTime time.Duration // how long memberlist remembers the dead; 0: as usual
 }
 
 func newWorld(t *testing.T) *world {
@@ -130,12 +132,15 @@ func (w *world) config(node ident.NodeID, join ...*Gossip) Config {
 		Local:    true,
 		OnChange: w.notify,
 		Logger:   slog.New(slog.NewTextHandler(w.t.Output(), nil)),
-		wrap: func(t memberlist.NodeAwareTransport) memberlist.NodeAwareTransport {
-			ip, port, err := t.FinalAdvertiseAddr("", 0)
+		adjust: func(c *memberlist.Config) {
+			ip, port, err := c.Transport.FinalAdvertiseAddr("", 0)
 			if err != nil {
 				w.t.Error(err)
 			}
-			return &lossy{t, w, hostPort(ip, uint16(port))}
+			c.Transport = &lossy{c.Transport.(*transport), w, hostPort(ip, uint16(port))}
+			if w.deadTime > 0 {
+				c.GossipToTheDeadTime = w.deadTime
+			}
 		},
 	}
 	for _, g := range join {

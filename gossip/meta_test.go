@@ -137,7 +137,7 @@ func TestProcessName(t *testing.T) {
 		t.Errorf("got %s, %d, %v", node, started, err)
 	}
 	for _, s := range []string{"", "host-1", "0000000000000005", "0000000000000005+8000000000000000",
-		"000000000000000x-8000000000000000", "0000000000000005-800000000000000x"} {
+		"000000000000000x-8000000000000000", "000000000000000A-8000000000000000", "0000000000000005-800000000000000x"} {
 		if _, _, err := parseProcessName(s); err == nil {
 			t.Errorf("%q was taken for a process", s)
 		}

@@ -3,6 +3,7 @@ package gossip
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
@@ -14,14 +15,12 @@ func processName(node ident.NodeID, started uint64) string {
 }
 
 func parseProcessName(s string) (node ident.NodeID, started uint64, err error) {
-	if len(s) != 33 || s[16] != '-' {
-		return 0, 0, fmt.Errorf("gossip: %q is no name of a process of a fleet", s)
+	before, after, _ := strings.Cut(s, "-")
+	if node, err = ident.ParseNodeID(before); err == nil {
+		started, err = strconv.ParseUint(after, 16, 64)
 	}
-	if node, err = ident.ParseNodeID(s[:16]); err != nil {
-		return 0, 0, err
-	}
-	if started, err = strconv.ParseUint(s[17:], 16, 64); err != nil {
-		return 0, 0, fmt.Errorf("gossip: %q is no name of a process of a fleet", s)
+	if err != nil || processName(node, started) != s {
+		return 0, 0, fmt.Errorf("%w: %q is no name of a process of a fleet", ErrMeta, s)
 	}
 	return node, started, nil
 }

@@ -10,7 +10,7 @@ const (
 	refusalLimit = 1024        // addresses remembered
 )
 
-// refusals decides which refusals are worth a line in the log.
+// refusals decides which refusals, ours or others', are worth a line in the log.
 type refusals struct {
 	now func() time.Time
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"strconv"
@@ -67,10 +68,11 @@ func (g *Gossip) rejoinRound() (alone bool) {
 	for _, addr := range addrs[:min(limit, len(addrs))] {
 		tries.Go(func() {
 			n, err := g.attempt(g.ctx, addr, true)
-			if err != nil {
-				g.logger.Debug("address is not there yet", "addr", addr, "reason", err.Error())
-			} else if n > 0 {
+			switch {
+			case n > 0:
 				reached.Store(true)
+			case err != nil && g.ctx.Err() == nil:
+				g.sayUnreached(addr, alone, err)
 			}
 		})
 	}
@@ -78,9 +80,21 @@ func (g *Gossip) rejoinRound() (alone bool) {
 	return alone && !reached.Load()
 }
 
-// absent lists the last addresses of nodes that are not alive and did not say that
-// they leave, and configured addresses at which nobody is alive. A configured name
-// stays on the list until it is resolved.
+// sayUnreached is loud only where an operator may have to act: while this node is
+// alone, a wrong address or key may be the reason.
+func (g *Gossip) sayUnreached(addr string, alone bool, err error) {
+	level := slog.LevelDebug
+	if alone && g.refusals.due("join "+addr) {
+		level = slog.LevelWarn
+	}
+	g.logger.Log(g.ctx, level, "could not join: trying again: check address, keys and the node there",
+		"addr", addr, "reason", err.Error())
+}
+
+// absent lists the last addresses of nodes that are not alive, also of those that
+// left, which may have been started again with nobody to turn to, and configured
+// addresses at which nobody is alive. A configured name stays on the list until it is
+// resolved.
 func (g *Gossip) absent() (addrs []string, alone bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -96,7 +110,7 @@ func (g *Gossip) absent() (addrs []string, alone bool) {
 		add(addr)
 	}
 	for _, m := range g.table.members() {
-		if !m.Alive && !m.Left {
+		if !m.Alive {
 			add(m.Addr)
 		}
 	}
