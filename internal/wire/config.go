@@ -130,7 +130,8 @@ type Handler interface {
 	// only after all that the sender sent, and an error that matches
 	// io.ErrUnexpectedEOF when the stream was aborted or the connection lost. The
 	// returned error's text (up to 4 KiB) is what SendSnapshot returns there.
-	// Returning before the end of body calls off the rest of the stream.
+	// Returning before the end of body calls off the rest of the stream. body
+	// must not be used after the return.
 	Snapshot(from ident.NodeID, header []byte, body io.Reader) error
 
 	// Connected says that this node's own consensus connection to another one is
