@@ -1,0 +1,244 @@
+package wal
+
+import (
+	"time"
+)
+
+// The keeper is the goroutine behind the writer: it prepares spare segments,
+// copies forward what keeps an old segment from being freed, and recycles.
+
+// retryFull is how often space is looked for while the disk is full.
+const retryFull = 500 * time.Millisecond
+
+func (l *Log) wakeKeeper() {
+	select {
+	case l.keeperWake <- struct{}{}:
+	default:
+	}
+}
+
+func (l *Log) keep() {
+	defer close(l.keeperDone)
+	retry := time.NewTimer(retryFull)
+	defer retry.Stop()
+	for {
+		tick := false
+		select {
+		case <-l.stop:
+			return
+		case <-l.keeperWake:
+		case <-retry.C:
+			tick = true
+		}
+		l.tidy()
+		if l.settle(tick) {
+			retry.Reset(retryFull)
+		} else {
+			retry.Stop()
+		}
+	}
+}
+
+// tidy brings spares and old segments to where they should be.
+func (l *Log) tidy() {
+	// A dead segment is the cheapest spare there is.
+	if l.wantsSpare() && !l.isParked() {
+		if s := l.oldestDead(); s != nil {
+			l.retire(s)
+		}
+	}
+	for l.wantsSpare() {
+		if err := l.prepare(); err != nil {
+			l.mu.Lock()
+			l.setFull(err)
+			l.mu.Unlock()
+			break
+		}
+	}
+	for {
+		s := l.oldestHeavy()
+		if s == nil || !l.retire(s) {
+			break
+		}
+		if l.wantsSpare() {
+			l.wakeKeeper()
+			break
+		}
+	}
+	l.dropSurplus()
+}
+
+// settle ends what a full disk began once there are spares again, and lets a
+// writer that waits for space look again now and then. It reports whether the
+// keeper must come back by itself.
+func (l *Log) settle(tick bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.full != nil && len(l.spares) >= l.options.SpareSegments && !l.parked {
+		l.full = nil
+		l.logger.Info("disk has space again", "dir", l.dir)
+	}
+	if tick && l.parked {
+		l.retries++
+		l.wake.Broadcast()
+	}
+	return l.full != nil || l.parked
+}
+
+// setFull remembers why there is no spare segment, and says so once. l.mu is held.
+func (l *Log) setFull(err error) {
+	if l.full == nil && !l.closed {
+		l.logger.Warn("no spare segment: refusing to grow until there is space", "dir", l.dir, "err", err)
+	}
+	l.full = err
+}
+
+func (l *Log) isParked() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.parked
+}
+
+func (l *Log) wantsSpare() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.spares) < l.options.SpareSegments && !l.closed && l.failed == nil
+}
+
+// prepare adds one spare, from a free segment if there is one.
+func (l *Log) prepare() error {
+	s, err := l.recycle()
+	if s == nil && err == nil {
+		s, err = l.createSegment(l.nextNumber, l.options.SegmentBytes)
+		if err == nil {
+			l.counters.created.Add(1)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	l.nextNumber++
+	l.mu.Lock()
+	l.spares = append(l.spares, s)
+	l.retries++
+	l.mu.Unlock()
+	l.wake.Broadcast()
+	return nil
+}
+
+func (l *Log) recycle() (*segment, error) {
+	for {
+		l.mu.Lock()
+		n := len(l.free)
+		if n == 0 {
+			l.mu.Unlock()
+			return nil, nil
+		}
+		old := l.free[n-1]
+		l.free = l.free[:n-1]
+		l.mu.Unlock()
+		if old.size != l.options.SegmentBytes {
+			l.discard(old)
+			continue
+		}
+		s, err := l.recycleSegment(old, l.nextNumber)
+		if err != nil {
+			l.discard(old)
+			return nil, err
+		}
+		l.counters.recycled.Add(1)
+		return s, nil
+	}
+}
+
+// discard removes a segment that nobody needs. When that fails the file is below
+// the checkpoint, where the next Open finds it.
+func (l *Log) discard(s *segment) {
+	s.file.Close()
+	if err := l.fs.Remove(l.path(segmentName(s.number))); err != nil {
+		l.logger.Warn("cannot remove a segment that is no longer needed", "segment", l.path(segmentName(s.number)), "err", err)
+	}
+}
+
+// dropSurplus keeps one free segment for the next spare and removes the others.
+func (l *Log) dropSurplus() {
+	for {
+		l.mu.Lock()
+		var victim *segment
+		for i, s := range l.free {
+			if s.size != l.options.SegmentBytes || len(l.free) > 1 {
+				victim = s
+				l.free = append(l.free[:i], l.free[i+1:]...)
+				break
+			}
+		}
+		l.mu.Unlock()
+		if victim == nil {
+			return
+		}
+		l.discard(victim)
+	}
+}
+
+// reclaim takes a segment that the log let go and that nobody reads any more.
+func (l *Log) reclaim(s *segment) {
+	l.mu.Lock()
+	closed := l.closed
+	if !closed {
+		l.free = append(l.free, s)
+	}
+	l.mu.Unlock()
+	if closed {
+		s.file.Close()
+		return
+	}
+	l.wakeKeeper()
+}
+
+// metaBytes is what a member's copied state takes, about.
+const metaBytes = 48
+
+// oldestDead is the oldest segment if no entry in it is needed.
+func (l *Log) oldestDead() *segment {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.segments) < 2 || l.failed != nil || l.closed || len(l.free) > 0 {
+		return nil
+	}
+	if s := l.segments[0]; s.live.Load() <= 0 {
+		return s
+	}
+	return nil
+}
+
+// oldestHeavy is the oldest segment if the log is larger than what it holds of
+// use justifies: then, on the average, less than half of a segment is copied to
+// free a whole one.
+func (l *Log) oldestHeavy() *segment {
+	members := int64(l.members.len())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.segments) < 2 || l.failed != nil || l.closed || l.parked {
+		return nil
+	}
+	var total int64
+	live := members * metaBytes
+	for _, s := range l.segments {
+		total += s.size
+		live += s.live.Load()
+	}
+	oldest := l.segments[0]
+	if l.full != nil {
+		// Copying spends the reserve: only where it wins much more than it costs.
+		if room := l.segments[len(l.segments)-1].room(); oldest.live.Load()+members*metaBytes > room/2 {
+			return nil
+		}
+		if oldest.live.Load() <= oldest.size/4 {
+			return oldest
+		}
+	}
+	if total > 2*live+3*l.options.SegmentBytes {
+		return oldest
+	}
+	return nil
+}
