@@ -8,7 +8,7 @@ import (
 // CommandID names one command of one session, within one group. A command that is sent again under its id is applied
 // at most once. The zero value is no id.
 type CommandID struct {
-	// Session is the log index at which the session was registered.
+	// Session is made of the place in the group's log where the session was registered.
 	Session uint64
 	// Sequence counts the session's commands from 1.
 	Sequence uint64

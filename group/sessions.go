@@ -98,15 +98,18 @@ func newSessionTable(ttl time.Duration, limit int) *sessionTable {
 	return &sessionTable{ttl: int64(ttl), limit: limit}
 }
 
-// register makes a session. Its id is the log index of the registration, so no group ever gives one out twice.
+// configure puts other bounds in force, at one place of the log on all members. Sessions beyond a lower limit stay until
+// they expire.
+func (t *sessionTable) configure(ttl time.Duration, limit int) {
+	t.ttl, t.limit = int64(ttl), limit
+}
+
+// register makes a session. Its id is made of the registration's place in the log, so no group ever gives one out twice.
 // When the table is full, sessions past their time make room; if there is none, the error is ErrTooManySessions.
 func (t *sessionTable) register(index uint64, now int64) (id uint64, err error) {
 	t.expire(now)
-	if s := t.sessions[index]; s != nil {
-		return index, nil // an index is applied once, so this is only ever the same registration
-	}
-	if len(t.sessions) >= t.limit {
-		return 0, ErrTooManySessions
+	if len(t.sessions) >= t.limit || t.sessions[index] != nil {
+		return 0, ErrTooManySessions // also for an id that is taken: two clients must never share a session
 	}
 	s := &session{id: index, active: t.now, mark: 1, end: 1}
 	t.insert(s)

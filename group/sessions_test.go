@@ -52,6 +52,9 @@ func TestHazard42SessionsEndByIdlenessOnly(t *testing.T) {
 	if _, err := table.register(3, 100); !errors.Is(err, ErrTooManySessions) {
 		t.Fatalf("a full table with no idle session: %v", err)
 	}
+	if _, err := table.register(2, 100); !errors.Is(err, ErrTooManySessions) {
+		t.Fatalf("an id that is taken: %v", err)
+	}
 	must(4, 101) // session 1 is idle for 101 > 100
 	if v, _ := table.lookup(1, 1, 1); v != verdictExpired {
 		t.Fatalf("expired session: %v", v)
@@ -65,6 +68,12 @@ func TestHazard42SessionsEndByIdlenessOnly(t *testing.T) {
 		t.Fatalf("idle for longer: %v", v)
 	}
 	table.expire(50) // log time never goes back
+	table.configure(time.Duration(1000), 1)
+	table.expire(211)
+	if _, err := table.register(5, 211); table.count() != 1 || !errors.Is(err, ErrTooManySessions) {
+		t.Fatalf("with other bounds: %d sessions, %v", table.count(), err)
+	}
+	table.configure(time.Duration(100), 2)
 	table.expire(211)
 	if table.count() != 0 {
 		t.Fatalf("%d sessions left", table.count())
