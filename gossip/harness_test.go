@@ -3,6 +3,7 @@ package gossip
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -46,12 +47,13 @@ type world struct {
 	changed chan struct{}
 	side    map[string]int // address to side of the partition; unlisted: side 0
 	split   bool
+	tries   map[string]int // dials across the partition, by address of the dialler
 
 	deadTime time.Duration // how long memberlist remembers the dead; 0: as usual
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, changed: make(chan struct{}), side: make(map[string]int)}
+	return &world{t: t, changed: make(chan struct{}), side: make(map[string]int), tries: make(map[string]int)}
 }
 
 func (w *world) notify() {
@@ -101,6 +103,26 @@ func (w *world) passes(from, to string) bool {
 	return !w.split || w.side[from] == w.side[to]
 }
 
+func (w *world) tried(from string) {
+	w.mu.Lock()
+	w.tries[from]++
+	w.mu.Unlock()
+	w.notify()
+}
+
+// awaitTries returns when each node has dialled n times more across the partition.
+func (w *world) awaitTries(n int, nodes ...*Gossip) {
+	w.t.Helper()
+	w.mu.Lock()
+	before := maps.Clone(w.tries)
+	w.mu.Unlock()
+	w.await("tries across the partition", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return !slices.ContainsFunc(nodes, func(g *Gossip) bool { return w.tries[g.Addr()]-before[g.Addr()] < n })
+	})
+}
+
 // lossy drops what does not pass.
 type lossy struct {
 	memberlist.NodeAwareTransport
@@ -117,6 +139,7 @@ func (l *lossy) WriteToAddress(b []byte, to memberlist.Address) (time.Time, erro
 
 func (l *lossy) DialAddressTimeout(to memberlist.Address, timeout time.Duration) (net.Conn, error) {
 	if !l.world.passes(l.own, to.Addr) {
+		l.world.tried(l.own)
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.ErrDeadlineExceeded}
 	}
 	return l.NodeAwareTransport.DialAddressTimeout(to, timeout)
