@@ -1,0 +1,289 @@
+package consensus
+
+import (
+	"flag"
+	"fmt"
+	"testing"
+)
+
+var (
+	randomSeeds = flag.Int("seeds", 150, "number of random schedules")
+	randomSeed  = flag.Int64("seed", 0, "run this random schedule only, and tell all messages")
+	randomSteps = flag.Int("steps", 3000, "length of a random schedule")
+)
+
+// TestRandomSchedules runs members through random schedules of messages lost,
+// doubled and reordered, crashes that lose unsynced writes, cut links,
+// membership changes, transfers, snapshots and sleep, checks all promises after
+// each step, and then heals everything and expects progress.
+func TestRandomSchedules(t *testing.T) {
+	first, last := int64(1), int64(*randomSeeds)
+	if testing.Short() {
+		last = min(last, 30)
+	}
+	if *randomSeed != 0 {
+		first, last = *randomSeed, *randomSeed
+	}
+	for seed := first; seed <= last; seed++ {
+		c := newCluster(seed)
+		if *randomSeed != 0 {
+			c.trace = t.Logf
+		}
+		c.run(*randomSteps)
+		if c.failure == nil {
+			c.heal()
+		}
+		if c.failure != nil {
+			t.Fatalf("seed %d: %v", seed, c.failure)
+		}
+	}
+}
+
+// schedule says how often, out of a thousand steps, things happen in one run.
+type schedule struct {
+	tick, persist, apply, propose, read, crash, cut, change, transfer, compact, wake, campaign int
+	lose, twice                                                                                int // of a hundred messages
+}
+
+func (c *cluster) run(steps int) {
+	some := func(n int) int { // each fault is absent from some runs
+		if c.rand.Intn(3) == 0 {
+			return 0
+		}
+		return 1 + c.rand.Intn(n)
+	}
+	s := schedule{
+		tick: 20 + c.rand.Intn(150), persist: 50 + c.rand.Intn(300), apply: 50 + c.rand.Intn(300), propose: 1 + c.rand.Intn(100),
+		read: some(50), crash: some(10), cut: some(10), change: some(20), transfer: some(10), compact: some(20), wake: some(5), campaign: some(5),
+		lose: some(20), twice: some(10),
+	}
+	cfg := Config{ElectionTicks: 10, HeartbeatTicks: 2, MaxAppendBytes: 200, MaxInflightMessages: 4, MaxInflightBytes: 400, MaxUncommittedBytes: 4000, MaxApplyBytes: 300, CacheBytes: 200}
+	if c.rand.Intn(2) == 0 {
+		cfg.SleepTicks = 3 + c.rand.Intn(10)
+	}
+	if c.rand.Intn(2) == 0 {
+		cfg.LeaseNanos = 8 * testTick
+	}
+	size := 1 + c.rand.Intn(5)
+	var ids []MemberID
+	for id := range size {
+		ids = append(ids, MemberID(id+1))
+	}
+	for id := MemberID(1); id <= 6; id++ {
+		disk := testDisk{}
+		if int(id) <= size || id%2 == 0 {
+			disk = firstDisk(voters(ids...))
+		}
+		c.add(id, cfg, disk)
+	}
+	for range steps {
+		c.step(&s)
+		if c.failure != nil {
+			return
+		}
+	}
+}
+
+// step does one thing at random.
+func (c *cluster) step(s *schedule) {
+	n := c.nodes[c.ids[c.rand.Intn(len(c.ids))]]
+	roll := c.rand.Intn(1000)
+	happens := func(share int) bool {
+		roll -= share
+		return roll < 0
+	}
+	switch {
+	case happens(s.tick):
+		c.now += testTick
+		for _, id := range c.ids {
+			if n := c.nodes[id]; n.up() && c.rand.Intn(50) > 0 {
+				c.tick(n)
+			}
+		}
+	case happens(s.crash):
+		if n.up() {
+			c.trace("crash %d", n.id)
+			c.crash(n, c.rand.Intn(4))
+		}
+	case happens(2 * s.crash):
+		if !n.up() {
+			c.trace("start %d", n.id)
+			c.start(n)
+		}
+	case happens(s.cut):
+		c.cut[[2]MemberID{n.id, c.ids[c.rand.Intn(len(c.ids))]}] = true
+	case happens(s.cut / 3):
+		clear(c.cut)
+	case !n.up():
+	case happens(s.persist):
+		c.persist(n, 1+c.rand.Intn(3))
+	case happens(s.apply):
+		c.apply(n, 1+c.rand.Intn(5))
+	case happens(s.propose):
+		c.propose(n)
+	case happens(s.read):
+		c.read(n)
+	case happens(s.change):
+		c.change(n)
+	case happens(s.transfer):
+		n.core.TransferLeader(c.ids[c.rand.Intn(len(c.ids))])
+		c.handle(n)
+	case happens(s.compact):
+		c.compact(n)
+	case happens(s.wake):
+		n.core.Wake()
+		c.handle(n)
+	case happens(s.campaign):
+		n.core.Campaign()
+		c.handle(n)
+	case len(c.network) > 0:
+		i := c.rand.Intn(len(c.network))
+		if c.rand.Intn(3) > 0 {
+			i = 0
+		}
+		c.deliver(i, c.rand.Intn(100) < s.lose, c.rand.Intn(100) < s.twice)
+		if len(c.network) > 200 {
+			c.deliver(c.rand.Intn(len(c.network)), true, false)
+		}
+	}
+}
+
+func (c *cluster) propose(n *testNode) {
+	var data [][]byte
+	for range 1 + c.rand.Intn(3) {
+		data = append(data, fmt.Appendf(nil, "%d-%0*d", n.id, c.rand.Intn(60), c.rand.Intn(1000)))
+	}
+	n.core.Propose(data...)
+	c.handle(n)
+}
+
+// change proposes a random change.
+func (c *cluster) change(n *testNode) {
+	config := n.core.Configuration()
+	var ch Change
+	for _, id := range c.ids {
+		if c.rand.Intn(3) > 0 {
+			continue
+		}
+		switch {
+		case !config.Contains(id):
+			ch.AddLearners = append(ch.AddLearners, Member{ID: id, Node: uint64(id) * 10})
+		case config.IsLearner(id) && c.rand.Intn(4) > 0:
+			ch.Promote = append(ch.Promote, id)
+		case config.IsVoter(id) && c.rand.Intn(2) == 0:
+			ch.Demote = append(ch.Demote, id)
+		default:
+			ch.Remove = append(ch.Remove, id)
+		}
+	}
+	if _, err := n.core.ProposeChange(ch, n.core.ConfigIndex()); err == nil {
+		c.trace("change by %d: %+v", n.id, ch)
+	}
+	c.handle(n)
+}
+
+// settle lets time pass and everything work until done, or for so many ticks.
+func (c *cluster) settle(ticks int, done func() bool) bool {
+	for range ticks {
+		if done() {
+			return true
+		}
+		c.now += testTick
+		for _, id := range c.ids {
+			c.tick(c.nodes[id])
+		}
+		for busy := true; busy && c.failure == nil; {
+			busy = false
+			for len(c.network) > 0 && c.failure == nil {
+				c.deliver(0, false, false)
+				busy = true
+			}
+			for _, id := range c.ids {
+				n := c.nodes[id]
+				if len(n.writes) > 0 {
+					c.persist(n, len(n.writes))
+					busy = true
+				}
+				if len(n.committed) > 0 {
+					c.apply(n, len(n.committed))
+					busy = true
+				}
+			}
+		}
+		if c.failure != nil {
+			return false
+		}
+	}
+	return done()
+}
+
+func (c *cluster) leading() *testNode {
+	var best *testNode
+	for _, id := range c.ids {
+		if n := c.nodes[id]; n.up() && n.core.Role() == Leader && (best == nil || n.core.Term() > best.core.Term()) {
+			best = n
+		}
+	}
+	return best
+}
+
+// heal ends all faults and expects a leader, a commit, a read, and everyone in
+// the configuration with the same state.
+func (c *cluster) heal() {
+	clear(c.cut)
+	for _, id := range c.ids {
+		n := c.nodes[id]
+		if !n.up() {
+			c.start(n)
+		}
+		n.core.Wake() // nodes that were away are back
+		c.handle(n)
+	}
+	ready := func() bool {
+		n := c.leading()
+		return n != nil && (n.core.committedInTerm() || n.core.Asleep()) && !n.core.Status().ChangePending && n.core.Status().TransferTarget == 0
+	}
+	if !c.settle(300, ready) {
+		c.fail("no leader after healing")
+		return
+	}
+	n, answered := c.leading(), c.answered
+	first, term, err := n.core.Propose([]byte("last"))
+	if err != nil {
+		c.fail("propose after healing: %v", err)
+		return
+	}
+	c.read(n)
+	caughtUp := func() bool {
+		for _, m := range n.core.Configuration().All() {
+			if peer := c.nodes[m.ID]; peer.applied < first || peer.machine != n.machine {
+				return false
+			}
+		}
+		return c.answered > answered
+	}
+	if !c.settle(300, caughtUp) {
+		c.fail("no agreement after healing: leader %+v", n.core.Status())
+		return
+	}
+	if c.committed[first] != term {
+		c.fail("the proposal after healing was lost")
+		return
+	}
+	if n.cfg.SleepTicks > 0 && !c.settle(500, func() bool { return c.allAsleep() }) {
+		c.fail("no sleep: %+v", c.leading().core.Status())
+	}
+}
+
+func (c *cluster) allAsleep() bool {
+	n := c.leading()
+	if n == nil {
+		return false
+	}
+	for _, m := range n.core.Configuration().All() {
+		if !c.nodes[m.ID].core.Asleep() {
+			return false
+		}
+	}
+	return true
+}
