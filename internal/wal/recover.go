@@ -201,7 +201,7 @@ func (r *recovery) run(cp checkpoint, numbers []uint64) error {
 		if err != nil {
 			return fmt.Errorf("wal: open segment %s: %w", name, err)
 		}
-		seg := &segment{header: header{logID: cp.id, number: number}, file: file}
+		seg := &segment{header: header{logID: cp.id, number: number}, file: file, end: dataStart}
 		seg.refs.Store(1)
 		s, err := scanSegment(r.dir, file, number, cp.id, r.window)
 		if err != nil {
