@@ -125,6 +125,9 @@ func TestSessionClientForgetsAnExpiredSession(t *testing.T) {
 	if _, ok := c.Resume(old); ok || c.Session() != 2 || c.Mark(id) != 1 {
 		t.Fatal("the old session's commands touch the new one")
 	}
+	if _, ack := begin(t, &c); ack != 1 {
+		t.Fatalf("the old session's answer moved the new one's mark to %d", ack)
+	}
 }
 
 // TestEstablishRegistersOnce: many callers, one registration; a failed one is tried again by another caller.

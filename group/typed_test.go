@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -101,6 +102,29 @@ func TestTypedCallsReachTheState(t *testing.T) {
 	if n, err := ops.count.Call(ctx, c, "g", "a"); n != 0 || err != nil {
 		t.Fatal(n, err)
 	}
+}
+
+// TestTypedQueriesRunConcurrently is for the race detector: queries share the state, the type and its encoders.
+func TestTypedQueriesRunConcurrently(t *testing.T) {
+	ctx, ops := context.Background(), newTally()
+	machine := ops.definition.NewMachine()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for i := range 200 {
+				c := &machineCaller{machine: machine}
+				if n, err := ops.count.Call(ctx, c, "g", "made"); n != 1 || err != nil {
+					t.Errorf("query %d: %d, %v", i, n, err)
+					return
+				}
+				if out, err := CallJSON(ctx, c, ops.definition, "g", "count", []byte(`"made"`), true); string(out) != "1" || err != nil {
+					t.Errorf("query %d: %s, %v", i, out, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestTypedErrorsKeepTheirIdentity(t *testing.T) {
