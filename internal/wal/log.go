@@ -96,6 +96,7 @@ type Log struct {
 	scratch []byte
 	direct  bool // writes are cheap calls, so gathering them does not pay
 	shrunk  bool // something became free since the keeper was told
+	gaveUp  bool // closed without space for a batch: a later, shorter one must not overtake it
 
 	nextNumber uint64 // the keeper's: of the next segment to make
 

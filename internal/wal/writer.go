@@ -65,6 +65,9 @@ func (l *Log) writeRound(work []*Batch) (n int, err error) {
 	if err := l.failure(); err != nil {
 		return 0, err
 	}
+	if l.gaveUp {
+		return 0, errClosedFull
+	}
 	if err := l.makeRoom(int64(work[0].size())); err != nil {
 		return 0, err
 	}
@@ -283,6 +286,7 @@ func (l *Log) await(ready func() bool) error {
 		closed := l.closed
 		l.mu.Unlock()
 		if closed && !ready() {
+			l.gaveUp = true
 			return errClosedFull
 		}
 	}
