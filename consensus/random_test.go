@@ -42,7 +42,7 @@ func TestRandomSchedules(t *testing.T) {
 // schedule says how often, out of a thousand steps, things happen in one run.
 type schedule struct {
 	tick, persist, apply, propose, read, crash, cut, change, transfer, compact, wake, campaign int
-	lose, twice                                                                                int // of a hundred messages
+	lose, twice, mix                                                                           int // of a hundred messages
 }
 
 func (c *cluster) run(steps int) {
@@ -53,9 +53,9 @@ func (c *cluster) run(steps int) {
 		return 1 + c.rand.Intn(n)
 	}
 	s := schedule{
-		tick: 20 + c.rand.Intn(150), persist: 50 + c.rand.Intn(300), apply: 50 + c.rand.Intn(300), propose: 1 + c.rand.Intn(100),
+		tick: 50 + c.rand.Intn(200), persist: 50 + c.rand.Intn(200), apply: 50 + c.rand.Intn(100), propose: 1 + c.rand.Intn(100),
 		read: some(50), crash: some(10), cut: some(10), change: some(20), transfer: some(10), compact: some(20), wake: some(5), campaign: some(5),
-		lose: some(20), twice: some(10),
+		lose: some(20), twice: some(10), mix: some(60),
 	}
 	cfg := Config{ElectionTicks: 10, HeartbeatTicks: 2, MaxAppendBytes: 200, MaxInflightMessages: 4, MaxInflightBytes: 400, MaxUncommittedBytes: 4000, MaxApplyBytes: 300, CacheBytes: 200}
 	if c.rand.Intn(2) == 0 {
@@ -87,6 +87,10 @@ func (c *cluster) run(steps int) {
 // step does one thing at random.
 func (c *cluster) step(s *schedule) {
 	n := c.nodes[c.ids[c.rand.Intn(len(c.ids))]]
+	asked := n // what only a leader does is asked of one mostly
+	if leader := c.leading(); leader != nil && c.rand.Intn(4) > 0 {
+		asked = leader
+	}
 	roll := c.rand.Intn(1000)
 	happens := func(share int) bool {
 		roll -= share
@@ -105,29 +109,30 @@ func (c *cluster) step(s *schedule) {
 			c.trace("crash %d", n.id)
 			c.crash(n, c.rand.Intn(4))
 		}
-	case happens(2 * s.crash):
+	case happens(5 * s.crash):
 		if !n.up() {
 			c.trace("start %d", n.id)
 			c.start(n)
 		}
 	case happens(s.cut):
 		c.cut[[2]MemberID{n.id, c.ids[c.rand.Intn(len(c.ids))]}] = true
-	case happens(s.cut / 3):
+	case happens(1 + s.cut/3):
 		clear(c.cut)
 	case !n.up():
 	case happens(s.persist):
 		c.persist(n, 1+c.rand.Intn(3))
 	case happens(s.apply):
 		c.apply(n, 1+c.rand.Intn(5))
+	case !asked.up():
 	case happens(s.propose):
-		c.propose(n)
+		c.propose(asked)
 	case happens(s.read):
-		c.read(n)
+		c.read(asked)
 	case happens(s.change):
-		c.change(n)
+		c.change(asked)
 	case happens(s.transfer):
-		n.core.TransferLeader(c.ids[c.rand.Intn(len(c.ids))])
-		c.handle(n)
+		asked.core.TransferLeader(c.ids[c.rand.Intn(len(c.ids))])
+		c.handle(asked)
 	case happens(s.compact):
 		c.compact(n)
 	case happens(s.wake):
@@ -137,11 +142,16 @@ func (c *cluster) step(s *schedule) {
 		n.core.Campaign()
 		c.handle(n)
 	case len(c.network) > 0:
-		i := c.rand.Intn(len(c.network))
-		if c.rand.Intn(3) > 0 {
-			i = 0
+		for range 1 + c.rand.Intn(len(c.network)) {
+			i := 0
+			if c.rand.Intn(100) < s.mix {
+				i = c.rand.Intn(len(c.network))
+			}
+			c.deliver(i, c.rand.Intn(100) < s.lose, c.rand.Intn(100) < s.twice)
+			if len(c.network) == 0 {
+				break
+			}
 		}
-		c.deliver(i, c.rand.Intn(100) < s.lose, c.rand.Intn(100) < s.twice)
 		if len(c.network) > 200 {
 			c.deliver(c.rand.Intn(len(c.network)), true, false)
 		}
