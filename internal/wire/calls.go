@@ -72,19 +72,19 @@ func (l *link) start(body []byte, until int64, done func([]byte, error)) (id uin
 	if l.out.down != nil {
 		return 0, l.out.down
 	}
-	id, ok := l.calls.put(callSlot{done: done, deadline: until, epoch: l.out.takes}, max(1, l.out.limit/callBytes))
+	id, ok := l.calls.put(callSlot{done: done, deadline: until}, max(1, l.out.limit/callBytes))
 	if !ok {
 		return 0, l.out.errFull
 	}
 	var head [requestHead]byte
 	binary.LittleEndian.PutUint64(head[:], id)
 	binary.LittleEndian.PutUint32(head[8:], uint32(len(body)))
-	offset, err := l.out.addRecord(kindRequests, head[:], body)
+	at, err := l.out.addRecord(kindRequests, head[:], body)
 	if err != nil {
 		l.calls.take(id)
 		return 0, err
 	}
-	l.calls.at(id).offset = offset
+	l.calls.at(id).place = at
 	if until != 0 && (l.armed == 0 || until < l.armed) {
 		l.arm(until)
 	}
@@ -150,17 +150,12 @@ func (l *link) giveUp(id uint64) (sent, ok bool) {
 // withdraw makes sure that a request which still waits is never executed, and
 // says whether that could be done. The caller holds out.mu.
 func (l *link) withdraw(s callSlot) bool {
-	if s.epoch != l.out.takes {
+	b := l.out.at(s.place)
+	if b == nil {
 		return false
 	}
-	binary.LittleEndian.PutUint64(l.out.buf[s.offset:], 0)
+	binary.LittleEndian.PutUint64(b, 0)
 	return true
-}
-
-// neverOffered tells whether a request that was taken by the writer was not
-// given to the connection. The caller holds out.mu.
-func (l *link) neverOffered(s callSlot) bool {
-	return s.epoch == l.out.takes-1 && s.offset >= l.out.offered
 }
 
 // answered is an answer on its way to its call.
@@ -227,27 +222,26 @@ func runAll(calls []ended) {
 	}
 }
 
-// failCalls removes the calls that were sent, with ErrLost and cause (or
-// ErrNotSent, where they stayed behind in this process), and those that still
-// wait, with waiting, unless that is nil. The caller holds out.mu and runs them.
+// failCalls removes the calls that were sent, with ErrLost and cause, and those
+// that still wait, with waiting, unless that is nil. It comes before the outbox
+// drops what waits. The caller holds out.mu, and runs the result without.
 func (l *link) failCalls(waiting, cause error) []ended {
 	if l.calls.active == 0 {
 		return nil
 	}
-	gone, stayed := lost(l.to, cause), notSent(l.to, cause)
+	gone := lost(l.to, cause)
 	var out []ended
 	for i := range l.calls.slots {
 		s := l.calls.slots[i]
 		err := gone
-		switch {
-		case s.id == 0:
+		if s.id == 0 {
 			continue
-		case s.epoch == l.out.takes && waiting == nil:
-			continue
-		case s.epoch == l.out.takes:
+		}
+		if l.out.at(s.place) != nil {
+			if waiting == nil {
+				continue
+			}
 			err = waiting
-		case l.neverOffered(s):
-			err = stayed
 		}
 		l.calls.take(s.id)
 		out = append(out, ended{s.done, err})

@@ -15,10 +15,9 @@ type callTable struct {
 type callSlot struct {
 	id       uint64 // 0 if free
 	done     func([]byte, error)
-	deadline int64  // nanoseconds of Transport.clock, 0 for none
-	epoch    uint64 // outbox.takes when it was queued
-	offset   int    // of its id in the buffer of that epoch
-	next     int32  // while free
+	deadline int64 // nanoseconds of Transport.clock, 0 for none
+	place    place // of its id in the outbox
+	next     int32 // while free
 }
 
 // An id is a serial number and a slot: an answer that comes after its call was

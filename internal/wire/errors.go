@@ -75,8 +75,12 @@ func (e *CallError) Error() string {
 	return fmt.Sprintf("wire: to %s: %v: %v", to, e.Outcome, e.Cause)
 }
 
-// Unwrap makes errors.Is and errors.As see both outcome and cause.
-func (e *CallError) Unwrap() []error { return []error{e.Outcome, e.Cause} }
+// Is matches the outcome.
+func (e *CallError) Is(target error) bool { return target == e.Outcome }
+
+// Unwrap makes errors.Is and errors.As see the cause. It allocates nothing:
+// callers look into errors most when there is most to do.
+func (e *CallError) Unwrap() error { return e.Cause }
 
 // RefusedError is a handshake that one side refused. It matches ErrRefused and,
 // by its reason, ErrWrongFleet, ErrWrongNode, ErrProtocol, ErrOverloaded or

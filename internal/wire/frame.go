@@ -37,10 +37,6 @@ const (
 	// costs nothing.
 	frameTarget = 32 << 10
 
-	// pieceBytes is how much is given to one Write while more is waiting, so that
-	// a heartbeat can go between two pieces.
-	pieceBytes = 256 << 10
-
 	messageHead = 4
 	requestHead = 12
 	answerHead  = 13
@@ -73,19 +69,6 @@ func appendFrame(dst []byte, kind byte, parts ...[]byte) []byte {
 	binary.LittleEndian.PutUint32(dst[at:], uint32(len(dst)-at-frameHead))
 	sealFrame(dst[at:])
 	return dst
-}
-
-// pieceEnd is where the whole frames end that make the next piece of b.
-func pieceEnd(b []byte) int {
-	end := 0
-	for end < len(b) {
-		n := frameSize(b[end:])
-		if end > 0 && end+n > pieceBytes {
-			break
-		}
-		end += n
-	}
-	return end
 }
 
 // sealFrames fills in the CRC of each frame in b.

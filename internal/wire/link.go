@@ -225,8 +225,8 @@ func (l *link) unreachable(addr string, err error) {
 	l.out.mu.Lock()
 	l.addr, l.last = addr, err
 	l.out.down = notSent(l.to, err)
+	failed := l.failCalls(l.out.down, err)
 	l.out.drop()
-	failed := l.failCalls(l.out.down, l.out.down)
 	l.out.mu.Unlock()
 	runAll(failed)
 }
@@ -250,8 +250,8 @@ func (l *link) end(why error) {
 	l.out.mu.Lock()
 	l.last = why
 	l.out.down = notSent(l.to, why)
-	l.out.drop()
 	failed := l.failCalls(l.out.down, why)
+	l.out.drop()
 	if l.timer != nil {
 		l.timer.Stop()
 	}

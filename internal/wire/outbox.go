@@ -5,21 +5,22 @@ import (
 	"sync"
 )
 
-// outbox is what waits to be written to one connection: a double buffer of
-// frames that many goroutines append to and one writer takes as a whole, and a
-// few urgent frames that go ahead of it.
+// outbox is what waits to be written to one connection: blocks of frames that
+// many goroutines append to and one writer takes, and a few urgent frames that
+// go ahead of them. While the writer keeps up there are two blocks, one being
+// filled and one being written, and each is taken with all that waits.
 //
 // An outbox outlives connections: what waits when one is lost goes over the
 // next one, unless that cannot be made.
 type outbox struct {
 	mu       sync.Mutex
-	buf      []byte // frames without CRC; the last may be open
-	open     int    // offset in buf of the open frame, -1 if there is none
-	spare    []byte // the other buffer while the writer does not have it
-	inflight int    // bytes that the writer took and has not written yet
-	offered  int    // bytes of the taken buffer that were offered to a Write
-	takes    uint64 // how often the writer took: the epoch of what waits
-	busy     bool   // something was taken since the last calm
+	blocks   [][]byte // waiting, frames without CRC; the last is being filled
+	open     int      // offset in the last block of the open frame, -1 if none
+	waiting  int      // bytes in blocks
+	inflight int      // bytes of the block that the writer took
+	takes    uint64   // blocks taken so far: the number of the first that waits
+	free     [][]byte // blocks to fill again
+	busy     bool     // something was taken since the last tick
 
 	beat    []byte // payload of the newest heartbeat
 	hasBeat bool
@@ -36,8 +37,15 @@ type outbox struct {
 	errFull, errLarge error // made once: refusing must be cheap
 }
 
-// keepBytes is how much an unused buffer may hold until the next calm.
-const keepBytes = 4 << 20
+const (
+	// blockBytes is how much goes into a block before the next is begun: a
+	// heartbeat waits for one block at most, and a queue that grows is not moved.
+	blockBytes = 256 << 10
+
+	// Of the blocks that were written, a few of ordinary size are kept.
+	keepBlocks     = 4
+	keepBlockBytes = 2 * blockBytes
+)
 
 func (o *outbox) init(limit, most int, errFull, errLarge error) {
 	o.open = -1
@@ -53,7 +61,7 @@ func (o *outbox) add(kind byte, encode func(dst []byte) []byte) error {
 	if o.down != nil {
 		return o.down
 	}
-	if len(o.buf)+o.inflight >= o.limit {
+	if o.waiting+o.inflight >= o.limit {
 		return o.errFull
 	}
 	b, open := o.frameFor(kind)
@@ -63,7 +71,7 @@ func (o *outbox) add(kind byte, encode func(dst []byte) []byte) error {
 	if n < 0 || n > o.most {
 		return o.errLarge
 	}
-	if len(b)+o.inflight > o.limit && len(o.buf)+o.inflight > 0 {
+	if held := o.waiting + o.inflight; held > 0 && held+n > o.limit {
 		return o.errFull
 	}
 	binary.LittleEndian.PutUint32(b[at:], uint32(n))
@@ -71,45 +79,68 @@ func (o *outbox) add(kind byte, encode func(dst []byte) []byte) error {
 	return nil
 }
 
-// addRecord appends head (which ends with the length of body) and body. The
-// caller holds mu. It returns where in the waiting buffer head begins.
-func (o *outbox) addRecord(kind byte, head, body []byte) (offset int, err error) {
-	if o.down != nil {
-		return 0, o.down
-	}
-	if len(body) > o.most {
-		return 0, o.errLarge
-	}
-	if waits := len(o.buf) + o.inflight; waits > 0 && waits+len(head)+len(body) > o.limit {
-		return 0, o.errFull
-	}
-	b, open := o.frameFor(kind)
-	offset = len(b)
-	b = append(b, head...)
-	o.commit(append(b, body...), open)
-	return offset, nil
+// place is where a record waits: the number of its block, and an offset.
+type place struct {
+	block  uint64
+	offset int
 }
 
-// frameFor gives the buffer with an open frame of this kind at its end, and the
-// offset of that frame. Nothing of the outbox changes but lengths of frames
-// that are complete, so that the caller may still think better of it.
+// addRecord appends head (which ends with the length of body) and body, and
+// gives the place where head begins. The caller holds mu.
+func (o *outbox) addRecord(kind byte, head, body []byte) (place, error) {
+	if o.down != nil {
+		return place{}, o.down
+	}
+	if len(body) > o.most {
+		return place{}, o.errLarge
+	}
+	if held := o.waiting + o.inflight; held > 0 && held+len(head)+len(body) > o.limit {
+		return place{}, o.errFull
+	}
+	b, open := o.frameFor(kind)
+	at := place{o.takes + uint64(len(o.blocks)-1), len(b)}
+	b = append(b, head...)
+	o.commit(append(b, body...), open)
+	return at, nil
+}
+
+// at gives the bytes at a place, nil if its block was taken. The caller holds mu.
+func (o *outbox) at(p place) []byte {
+	if p.block < o.takes {
+		return nil
+	}
+	return o.blocks[p.block-o.takes][p.offset:]
+}
+
+// frameFor gives the last block with an open frame of this kind at its end, and
+// the offset of that frame. The caller may still think better of it: until
+// commit nothing of what waits has changed.
 func (o *outbox) frameFor(kind byte) (b []byte, open int) {
-	b = o.buf
+	last := len(o.blocks) - 1
 	if o.open >= 0 {
-		if b[o.open+8] == kind {
+		if b = o.blocks[last]; b[o.open+8] == kind {
 			return b, o.open
 		}
 		o.closeFrame()
 	}
-	if b == nil {
-		b, o.spare = o.spare[:0], nil
+	if last < 0 || len(o.blocks[last]) >= blockBytes {
+		if n := len(o.free); n > 0 {
+			b, o.free = o.free[n-1], o.free[:n-1]
+		} else if last >= 0 {
+			b = make([]byte, 0, blockBytes+frameTarget)
+		}
+		o.blocks = append(o.blocks, b)
+	} else {
+		b = o.blocks[last]
 	}
 	open = len(b)
 	return append(b, 0, 0, 0, 0, 0, 0, 0, 0, kind), open
 }
 
 func (o *outbox) commit(b []byte, open int) {
-	o.buf, o.open = b, open
+	last := len(o.blocks) - 1
+	o.waiting += len(b) - len(o.blocks[last])
+	o.blocks[last], o.open = b, open
 	if len(b)-open >= frameTarget {
 		o.closeFrame()
 	}
@@ -119,7 +150,8 @@ func (o *outbox) commit(b []byte, open int) {
 // closeFrame fills in the length of the open frame, if there is one.
 func (o *outbox) closeFrame() {
 	if o.open >= 0 {
-		binary.LittleEndian.PutUint32(o.buf[o.open:], uint32(len(o.buf)-o.open-frameHead))
+		b := o.blocks[len(o.blocks)-1]
+		binary.LittleEndian.PutUint32(b[o.open:], uint32(len(b)-o.open-frameHead))
 		o.open = -1
 	}
 }
@@ -153,53 +185,46 @@ func (o *outbox) setPong() {
 	o.mu.Unlock()
 }
 
-// tick asks for a sign of life and gives back the memory of buffers that were
+// tick asks for a sign of life and gives back the memory of blocks that were
 // not used since the last tick.
 func (o *outbox) tick(ping bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.ping = o.ping || ping
-	if !o.busy && o.inflight == 0 && len(o.buf) == 0 {
-		o.buf, o.spare = nil, nil
+	if !o.busy && o.waiting == 0 {
+		o.blocks, o.free = nil, nil
 	}
 	o.busy = false
 }
 
-// take gives the writer all that waits, and the urgent frames, appended to
-// urgent. used is what the writer took before and is done with. The first
-// piece of data, which ends at end, counts as offered from now on. Nothing at
-// all means that the writer may sleep on wake.
-func (o *outbox) take(used, urgent []byte) (data []byte, end int, ahead []byte) {
+// take gives the writer the next block, which counts as sent from now on, and
+// the urgent frames, appended to urgent. used is the block that the writer took
+// before and is done with. Nothing at all means that the writer may sleep on
+// wake.
+func (o *outbox) take(used, urgent []byte) (block, ahead []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.spare == nil && cap(used) <= keepBytes {
-		o.spare = used[:0]
+	if used != nil && cap(used) <= keepBlockBytes && len(o.free) < keepBlocks {
+		o.free = append(o.free, used[:0])
 	}
 	o.inflight = 0
 	ahead = o.takeUrgent(urgent)
-	if len(o.buf) == 0 {
+	if o.waiting == 0 {
 		o.parked = len(ahead) == 0
-		return nil, 0, ahead
+		return nil, ahead
 	}
-	o.closeFrame()
-	data = o.buf
-	o.buf, o.spare = o.spare, nil
-	o.inflight = len(data)
+	if len(o.blocks) == 1 {
+		o.closeFrame()
+	}
+	block = o.blocks[0]
+	n := copy(o.blocks, o.blocks[1:])
+	o.blocks[n] = nil
+	o.blocks = o.blocks[:n]
+	o.waiting -= len(block)
+	o.inflight = len(block)
 	o.takes++
 	o.busy = true
-	end = pieceEnd(data)
-	o.offered = end
-	return data, end, ahead
-}
-
-// offer tells that the taken buffer was written up to from, and that the bytes
-// up to to are offered next; it gives urgent frames that go before them.
-func (o *outbox) offer(taken, from, to int, urgent []byte) []byte {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.inflight = taken - from
-	o.offered = to
-	return o.takeUrgent(urgent)
+	return block, ahead
 }
 
 func (o *outbox) takeUrgent(dst []byte) []byte {
@@ -217,7 +242,8 @@ func (o *outbox) takeUrgent(dst []byte) []byte {
 
 // drop forgets all that waits. The caller holds mu.
 func (o *outbox) drop() {
-	o.buf, o.spare, o.open = nil, nil, -1
+	o.takes += uint64(len(o.blocks)) // places of what is dropped stay apart
+	o.blocks, o.free, o.open, o.waiting = nil, nil, -1, 0
 	o.beat, o.hasBeat = nil, false
 	o.disconnected()
 }
@@ -225,6 +251,6 @@ func (o *outbox) drop() {
 // disconnected forgets what concerned the connection that was lost. The caller
 // holds mu.
 func (o *outbox) disconnected() {
-	o.inflight, o.offered = 0, 0
+	o.inflight = 0
 	o.ping, o.pong = false, false
 }

@@ -57,7 +57,7 @@ func (l *link) status() LinkStatus {
 		Addr:      l.addr,
 		Since:     l.since,
 		Boot:      l.boot,
-		Queued:    len(l.out.buf) + l.out.inflight,
+		Queued:    l.out.waiting + l.out.inflight,
 		Pending:   l.calls.active,
 		Sent:      l.sent.Load(),
 		Err:       l.last,

@@ -10,40 +10,31 @@ import (
 type boxWriter struct {
 	box     *outbox
 	conn    net.Conn
-	timeout time.Duration // of one Write of at most a piece
+	timeout time.Duration // of one Write of about a block
 	until   time.Time     // the deadline that is set
 	urgent  []byte
 	used    []byte
 	bytes   *atomic.Uint64
 }
 
-// flush takes what waits, once, and writes it. idle tells that nothing waited.
+// flush takes what waits, up to a block, and writes it. idle tells that nothing
+// waited.
 func (w *boxWriter) flush() (idle bool, err error) {
-	data, end, urgent := w.box.take(w.used, w.urgent[:0])
+	block, urgent := w.box.take(w.used, w.urgent[:0])
 	w.used, w.urgent = nil, urgent
 	if len(urgent) > 0 {
 		if err := w.write(urgent); err != nil {
 			return false, err
 		}
 	}
-	for from := 0; from < len(data); {
-		sealFrames(data[from:end])
-		if err := w.write(data[from:end]); err != nil {
+	if len(block) > 0 {
+		sealFrames(block)
+		if err := w.write(block); err != nil {
 			return false, err
 		}
-		if from = end; from == len(data) {
-			break
-		}
-		end = from + pieceEnd(data[from:])
-		w.urgent = w.box.offer(len(data), from, end, w.urgent[:0])
-		if len(w.urgent) > 0 {
-			if err := w.write(w.urgent); err != nil {
-				return false, err
-			}
-		}
+		w.used = block
 	}
-	w.used = data
-	return len(data)+len(urgent) == 0, nil
+	return len(block)+len(urgent) == 0, nil
 }
 
 // write gives a large frame to the connection in parts, so that the deadline is
@@ -58,7 +49,7 @@ func (w *boxWriter) write(b []byte) error {
 				return err
 			}
 		}
-		n, err := w.conn.Write(b[:min(len(b), pieceBytes)])
+		n, err := w.conn.Write(b[:min(len(b), blockBytes+2*frameTarget)])
 		w.bytes.Add(uint64(n))
 		if err != nil {
 			return err
