@@ -1,0 +1,193 @@
+package catalogue
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+
+	"github.com/raftfleet/raftfleet/internal/ident"
+)
+
+// Target is what one group should have from now on.
+type Target struct {
+	Group     ident.GroupID
+	IfEpoch   uint64 // the epoch that the target was planned from
+	Members   []ident.NodeID
+	Preferred ident.NodeID // one of Members, or 0
+}
+
+// SetTargets sets the targets of many groups. Each entry stands for itself: one
+// whose group is gone (ErrNoGroup), changed its epoch (ErrEpochMoved) or names a
+// node that is gone (ErrNoNode) is skipped, and the result says so. A node that
+// is in the group's target or configuration keeps its member; one that is new
+// there, or returns, gets a new MemberID. A target that is met already keeps
+// its epoch. The command as a whole is refused with ErrInvalid only.
+type SetTargets struct {
+	Targets []Target
+}
+
+// TargetOutcome is what became of one entry of SetTargets.
+type TargetOutcome struct {
+	Group ident.GroupID
+	Epoch uint64 // of the group now; 0 if it is gone
+	Err   error  // one of the sentinels, nil if the target is set
+}
+
+func (s *SetTargets) kind() kind { return kindSetTargets }
+
+func (s *SetTargets) fields(c *coder) { list(c, &s.Targets, MaxTargets, target) }
+
+func target(c *coder, t *Target) {
+	id(c, &t.Group)
+	c.uint(&t.IfEpoch)
+	list(c, &t.Members, MaxReplicas, id[ident.NodeID])
+	id(c, &t.Preferred)
+}
+
+func (s *SetTargets) check() error {
+	if len(s.Targets) > MaxTargets {
+		return refuse(ErrInvalid, "targets are %d: give at most %d at once", len(s.Targets), MaxTargets)
+	}
+	for _, t := range s.Targets {
+		if err := firstError(checkID("group", t.Group), checkNodes(t.Members, t.Preferred)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *SetTargets) apply(m *Machine, _ moment) (func(*coder), error) {
+	outcomes := make([]TargetOutcome, len(s.Targets))
+	for i, t := range s.Targets {
+		outcomes[i] = m.setTarget(t)
+	}
+	return outcomesResult(&outcomes), nil
+}
+
+func (m *Machine) setTarget(t Target) TargetOutcome {
+	g, ok := m.byID[t.Group]
+	if !ok {
+		return TargetOutcome{Group: t.Group, Err: ErrNoGroup}
+	}
+	outcome := TargetOutcome{Group: t.Group, Epoch: g.Epoch}
+	if g.Epoch != t.IfEpoch {
+		outcome.Err = ErrEpochMoved
+		return outcome
+	}
+	for _, node := range t.Members {
+		if m.nodes[node] == nil {
+			outcome.Err = ErrNoNode
+			return outcome
+		}
+	}
+	next := *g
+	next.Target, next.Preferred = nil, t.Preferred
+	nodes := slices.Clone(t.Members)
+	slices.Sort(nodes)
+	for _, node := range nodes {
+		member, known := g.MemberOn(node)
+		if !known {
+			member = Member{ID: ident.MemberID(next.NextMember), Node: node}
+			next.NextMember++
+		}
+		next.Target = append(next.Target, member)
+	}
+	if next.Preferred == g.Preferred && slices.Equal(next.Target, g.Target) {
+		return outcome
+	}
+	next.Epoch++
+	m.putGroup(&next)
+	outcome.Epoch = next.Epoch
+	return outcome
+}
+
+func outcomesResult(outcomes *[]TargetOutcome) func(*coder) {
+	return func(c *coder) {
+		c.version(resultVersion)
+		list(c, outcomes, MaxTargets, func(c *coder, o *TargetOutcome) {
+			id(c, &o.Group)
+			c.uint(&o.Epoch)
+			code := uint64(0)
+			if o.Err != nil {
+				code = codeOf(&Refusal{Sentinel: o.Err})
+			}
+			if c.uint(&code); code != 0 {
+				if o.Err = codes[code]; o.Err == nil {
+					o.Err = errors.New("catalogue: skipped for a reason that this program has no name for")
+				}
+			}
+		})
+	}
+}
+
+// Result is what became of each entry, in their order.
+func (s *SetTargets) Result(result []byte) ([]TargetOutcome, error) {
+	var outcomes []TargetOutcome
+	return outcomes, decodeResult(result, outcomesResult(&outcomes))
+}
+
+// Report is what a group's leader has: all members of its configuration, and
+// the configuration's index in the group's log. An older report than the last
+// changes nothing.
+// Refused with ErrInvalid and ErrNoGroup.
+//
+// Epoch, if not 0, says that this configuration is the target of that epoch, and
+// committed. Until the present epoch is reported, a member that its target lacks
+// may still vote, and must not be deleted.
+type Report struct {
+	Group   ident.GroupID
+	Index   uint64
+	Members []Member
+	Epoch   uint64
+}
+
+func (r *Report) kind() kind { return kindReport }
+
+func (r *Report) fields(c *coder) {
+	id(c, &r.Group)
+	c.uint(&r.Index)
+	list(c, &r.Members, MaxMembers, member)
+	c.uint(&r.Epoch)
+}
+
+func (r *Report) check() error {
+	if len(r.Members) < 1 || len(r.Members) > MaxMembers {
+		return refuse(ErrInvalid, "the report has %d members: give 1 to %d", len(r.Members), MaxMembers)
+	}
+	for i, m := range r.Members {
+		if m.ID == 0 || m.Node == 0 || m.ID == ^ident.MemberID(0) ||
+			slices.ContainsFunc(r.Members[:i], func(o Member) bool { return o.ID == m.ID }) {
+			return refuse(ErrInvalid, "the report has member %s on node %s, which repeats or is no identifier: report each member once", m.ID, m.Node)
+		}
+	}
+	return checkID("group", r.Group)
+}
+
+func (r *Report) apply(m *Machine, _ moment) (func(*coder), error) {
+	g, ok := m.byID[r.Group]
+	if !ok {
+		return nil, refuse(ErrNoGroup, "group %s is not in the catalogue: it was removed", r.Group)
+	}
+	settles := r.Epoch <= g.Epoch && r.Epoch > g.Settled
+	if r.Index < g.ConfiguredIndex || r.Index == g.ConfiguredIndex && !settles {
+		return groupResult(g), nil
+	}
+	next := *g
+	if settles {
+		next.Settled = r.Epoch
+	}
+	next.Configured = slices.Clone(r.Members)
+	slices.SortFunc(next.Configured, func(a, b Member) int {
+		return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.ID, b.ID))
+	})
+	next.ConfiguredIndex = r.Index
+	for _, reported := range next.Configured {
+		// Never give a MemberID twice, even if an operator's recovery made members by itself.
+		next.NextMember = max(next.NextMember, uint64(reported.ID)+1)
+	}
+	m.putGroup(&next)
+	return groupResult(&next), nil
+}
+
+// Result is the group as it is now, without Config and Initial.
+func (r *Report) Result(result []byte) (*Group, error) { return decodeGroup(result) }

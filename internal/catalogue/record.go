@@ -1,0 +1,88 @@
+package catalogue
+
+import (
+	"slices"
+
+	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/placement"
+)
+
+// Node is what the fleet knows of a node.
+type Node struct {
+	ID          ident.NodeID
+	Name, Zone  string
+	Weight      int // capacity relative to the others, at least 1
+	State       placement.State
+	Since       int64 // log time of the last change of State, in ns since 1970
+	Wire, Admin string
+	Member      ident.MemberID // its member of the catalogue's own group
+	Reason      string         // why it is in its state
+}
+
+// Member is a replica of a group and the node where it lives.
+type Member struct {
+	ID   ident.MemberID
+	Node ident.NodeID
+}
+
+// Group is what the fleet knows of a group.
+type Group struct {
+	ID          ident.GroupID
+	Name, Type  string
+	Replicas    int      // members wanted
+	Config      []byte   // opaque; what UpdateGroup changes
+	FirstConfig []byte   // the Config that it was added with; members begin with it
+	Initial     []byte   // state before the first command; may be nil
+	First       []Member // the initial voters; never changes
+
+	Target    []Member     // what it should have, by node
+	Preferred ident.NodeID // which of them should lead, 0 if none
+	Epoch     uint64       // +1 with every change of Target or Preferred, 1 at first
+
+	Configured      []Member // all members as its leader last reported them, by node
+	ConfiguredIndex uint64   // index of that configuration in the group's log
+	Settled         uint64   // the newest Epoch whose target its leader reported as reached
+	NextMember      uint64   // the MemberID that a new member will get
+	Created         int64    // log time, in ns since 1970
+}
+
+// TargetNodes lists the nodes of the target, by identifier.
+func (g *Group) TargetNodes() []ident.NodeID { return nodesOf(g.Target) }
+
+// ConfiguredNodes lists the nodes of the members last reported, by identifier.
+func (g *Group) ConfiguredNodes() []ident.NodeID { return nodesOf(g.Configured) }
+
+// MemberOn returns the member that a node holds or should hold: that of the
+// target if there is one, else that last reported.
+func (g *Group) MemberOn(node ident.NodeID) (Member, bool) {
+	for _, members := range [2][]Member{g.Target, g.Configured} {
+		if at := slices.IndexFunc(members, func(m Member) bool { return m.Node == node }); at >= 0 {
+			return members[at], true
+		}
+	}
+	return Member{}, false
+}
+
+// hosts lists the nodes that hold or should hold a member.
+func (g *Group) hosts() []ident.NodeID {
+	nodes := append(nodesOf(g.Target), nodesOf(g.Configured)...)
+	slices.Sort(nodes)
+	return slices.Compact(nodes)
+}
+
+func nodesOf(members []Member) []ident.NodeID {
+	nodes := make([]ident.NodeID, len(members))
+	for i, m := range members {
+		nodes[i] = m.Node
+	}
+	return nodes
+}
+
+// Archive is the last state of a group that was removed and kept.
+type Archive struct {
+	Name, Type    string
+	Config, State []byte
+	Group         ident.GroupID // the group that it was
+	Term, Index   uint64        // of the last entry that State contains
+	Removed       int64         // log time, in ns since 1970
+}
