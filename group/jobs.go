@@ -1,0 +1,65 @@
+package group
+
+import (
+	"bytes"
+	"io"
+	"sync"
+)
+
+// jobs runs what touches files and must hold up neither a lane nor an apply
+// worker: saving and installing snapshots. A member has at most one of each at a
+// time, which bounds the queue.
+type jobs struct {
+	mu    sync.Mutex
+	ready sync.Cond
+	queue []func()
+	ended bool
+	wg    sync.WaitGroup
+}
+
+func newJobs(workers int) *jobs {
+	j := &jobs{}
+	j.ready.L = &j.mu
+	j.wg.Add(workers)
+	for range workers {
+		go j.work()
+	}
+	return j
+}
+
+func (j *jobs) run(f func()) {
+	j.mu.Lock()
+	j.queue = append(j.queue, f)
+	j.mu.Unlock()
+	j.ready.Signal()
+}
+
+func (j *jobs) work() {
+	defer j.wg.Done()
+	for {
+		j.mu.Lock()
+		for len(j.queue) == 0 {
+			if j.ended {
+				j.mu.Unlock()
+				return
+			}
+			j.ready.Wait()
+		}
+		f := j.queue[0]
+		j.queue[0] = nil
+		j.queue = j.queue[1:]
+		j.mu.Unlock()
+		f()
+	}
+}
+
+// close runs what waits and returns when all is done.
+func (j *jobs) close() {
+	j.mu.Lock()
+	j.ended = true
+	j.mu.Unlock()
+	j.ready.Broadcast()
+	j.wg.Wait()
+}
+
+func newBytesReader(b []byte) io.Reader { return bytes.NewReader(b) }

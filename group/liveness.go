@@ -1,0 +1,156 @@
+package group
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/raftfleet/raftfleet/internal/ident"
+)
+
+// Between two nodes there is one sign of life, not one for each group that they
+// share. It speaks for all sleeping groups: a node that falls silent, or that
+// comes back as another process, wakes the groups here that it led, and their
+// members elect another leader by their own timeouts.
+type liveness struct {
+	mu    sync.Mutex
+	peers map[ident.NodeID]*peerLife
+}
+
+type peerLife struct {
+	members int   // how many members here have a peer on that node
+	last    int64 // monotonic time of the last sign of life
+	boot    uint64
+	down    bool
+}
+
+const (
+	// nodeHeartbeat is how often a node tells its peers that it lives.
+	nodeHeartbeat = 200 * time.Millisecond
+	// nodeTimeout is how long a node may be silent before the sleeping groups that
+	// it led wake.
+	nodeTimeout = time.Second
+	// diskStall is how long one sync may take before the node stops claiming to be
+	// well: a leader whose disk hangs must be replaceable.
+	diskStall = time.Second
+)
+
+func (l *liveness) init() { l.peers = make(map[ident.NodeID]*peerLife) }
+
+func (h *Host) diskStalled() bool { return h.wal.SyncAge() > diskStall }
+
+// countPeers keeps how many members here have a peer on each node.
+func (h *Host) countPeers(now, before []ident.NodeID) {
+	l := &h.liveness
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, n := range now {
+		p := l.peers[n]
+		if p == nil {
+			p = &peerLife{last: h.clock.Monotonic()}
+			l.peers[n] = p
+		}
+		p.members++
+	}
+	for _, n := range before {
+		if p := l.peers[n]; p != nil {
+			if p.members--; p.members == 0 {
+				delete(l.peers, n)
+			}
+		}
+	}
+}
+
+// heard notes a sign of life of whatever kind.
+func (h *Host) heard(node ident.NodeID) {
+	l := &h.liveness
+	l.mu.Lock()
+	if p := l.peers[node]; p != nil {
+		p.last = h.clock.Monotonic()
+	}
+	l.mu.Unlock()
+}
+
+// Heartbeat takes another node's sign of life. It is wire's handler.
+func (h *Host) Heartbeat(from ident.NodeID, boot uint64, _ []byte) {
+	l := &h.liveness
+	l.mu.Lock()
+	restarted := false
+	if p := l.peers[from]; p != nil {
+		p.last, p.down = h.clock.Monotonic(), false
+		restarted = p.boot != 0 && p.boot != boot
+		p.boot = boot
+	}
+	l.mu.Unlock()
+	if restarted {
+		// The process that led is gone even though its node was never silent for long.
+		h.wakeLedBy(from)
+	}
+}
+
+// Connected and Disconnected are wire's handlers; a connection proves nothing that
+// the heartbeats do not.
+func (h *Host) Connected(node ident.NodeID, boot uint64) { h.Heartbeat(node, boot, nil) }
+
+// Disconnected does nothing: a broken connection may be made again at once.
+func (h *Host) Disconnected(ident.NodeID) {}
+
+func (h *Host) runLiveness(ctx context.Context) {
+	t := time.NewTicker(nodeHeartbeat)
+	defer t.Stop()
+	var to, silent []ident.NodeID
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		now := h.clock.Monotonic()
+		to, silent = to[:0], silent[:0]
+		l := &h.liveness
+		l.mu.Lock()
+		for n, p := range l.peers {
+			to = append(to, n)
+			if !p.down && now-p.last > int64(nodeTimeout) {
+				p.down = true
+				silent = append(silent, n)
+			}
+		}
+		l.mu.Unlock()
+		if !h.diskStalled() {
+			for _, n := range to {
+				h.transport.SendHeartbeat(n, nil)
+			}
+		}
+		for _, n := range silent {
+			h.wakeLedBy(n)
+		}
+	}
+}
+
+// wakeLedBy wakes the sleeping members here whose leader was on a node.
+func (h *Host) wakeLedBy(node ident.NodeID) {
+	for _, l := range h.lanes {
+		l.call(func() {
+			for _, m := range l.members {
+				if m.live() && m.core.Asleep() && m.info.Load().Leader == node {
+					m.core.Wake()
+					l.touch(m)
+				}
+			}
+		})
+	}
+}
+
+// Silent tells for how long nothing was heard from a node; ok is false for a node
+// with which no member here has to do.
+func (h *Host) Silent(node ident.NodeID) (d time.Duration, ok bool) {
+	l := &h.liveness
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.peers[node]
+	if p == nil {
+		return 0, false
+	}
+	return time.Duration(h.clock.Monotonic() - p.last), true
+}
