@@ -121,6 +121,7 @@ func (l *Log) prepare() error {
 	l.mu.Lock()
 	l.spares = append(l.spares, s)
 	l.retries++
+	l.parked = false // it says so again if this is not what it waits for
 	l.mu.Unlock()
 	l.wake.Broadcast()
 	return nil

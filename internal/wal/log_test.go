@@ -246,10 +246,11 @@ func TestSegmentsRollAndAreRecycled(t *testing.T) {
 			}
 		}))
 	}
-	s := l.Stats()
-	if s.Recycled == 0 || s.Segments > 12 {
+	eventually(t, "old segments are freed", func() bool { return l.Stats().Segments <= 5 })
+	if s := l.Stats(); s.Recycled == 0 {
 		t.Errorf("3 MB went through segments of 64 KiB: %+v", s)
 	}
+	t.Logf("%+v", l.Stats())
 	wantEntries(t, l, quiet, entries(4, 6, 4, 50))
 	for range 2 {
 		closeLog(t, l)

@@ -167,13 +167,16 @@ func listSegments(fs FS, dir string) (numbers []uint64, temps []string, err erro
 	return numbers, temps, nil
 }
 
+// frameID says which write and which batch a record came with.
+type frameID struct{ round, batch uint64 }
+
 // recovery reads a log. It changes no file.
 type recovery struct {
 	dir     string
 	fs      FS
 	members *table
 	// visit, when set, sees every record, before it is applied.
-	visit func(segment uint64, offset int64, round uint64, r *record) error
+	visit func(segment uint64, offset int64, f frameID, r *record) error
 
 	segments  []*segment // the last one is where the log ends
 	spares    []*segment
@@ -181,9 +184,13 @@ type recovery struct {
 	last      *segment // the last one with a sound frame
 	lastRound int64    // offset of the last sound round in it
 	torn      bool     // a write was cut off
+	batches   uint64
 	records   uint64
 	bytes     int64
 	window    []byte
+	record    record // the one at hand, kept here so that none is allocated
+	queued    queued
+	recent    [1024]*memberLog
 }
 
 func (r *recovery) run(cp checkpoint, numbers []uint64) error {
@@ -238,9 +245,19 @@ func (r *recovery) run(cp checkpoint, numbers []uint64) error {
 	return nil
 }
 
+// find returns the index of a member. Records of the same few members come by
+// again and again, so they are looked for in one place each first.
+func (r *recovery) find(m Member) *memberLog {
+	slot := &r.recent[(m.Group*31+m.ID)%uint64(len(r.recent))]
+	if *slot == nil || (*slot).member != m {
+		*slot = r.members.use(m)
+		(*slot).uses.Store(0)
+	}
+	return *slot
+}
+
 // segment applies the records of one segment.
 func (r *recovery) segment(s *scanner, seg *segment) error {
-	var ml *memberLog
 	for {
 		off := s.off
 		f, records, ok, err := s.next()
@@ -250,25 +267,23 @@ func (r *recovery) segment(s *scanner, seg *segment) error {
 		if !ok {
 			break
 		}
+		r.batches++
 		at := off + frameBytes
 		for len(records) > 0 {
 			body, size, _ := item(records)
-			rec, ok := decodeRecord(body)
-			if !ok {
+			rec := &r.record
+			if *rec, ok = decodeRecord(body); !ok {
 				return corrupt(r.dir, seg.number, at, "record of unknown kind or shape, with a right checksum")
 			}
 			if r.visit != nil {
-				if err := r.visit(seg.number, at, f.round, &rec); err != nil {
+				if err := r.visit(seg.number, at, frameID{f.round, r.batches}, rec); err != nil {
 					return err
 				}
 			}
 			if rec.kind != kindVoid {
-				if ml == nil || ml.member != rec.member {
-					ml = r.members.use(rec.member)
-					ml.uses.Store(0)
-				}
-				q := queued{kind: rec.kind, hasState: rec.hasState, count: rec.count, first: rec.first, base: rec.base, baseTerm: rec.baseTerm, state: rec.state}
-				ml.apply(&q, place{segment: seg, off: uint32(at), size: uint32(size)})
+				ml := r.find(rec.member)
+				r.queued = queued{kind: rec.kind, hasState: rec.hasState, count: rec.count, first: rec.first, base: rec.base, baseTerm: rec.baseTerm, state: rec.state}
+				ml.apply(&r.queued, place{segment: seg, off: uint32(at), size: uint32(size)})
 			}
 			r.records++
 			at += int64(size)

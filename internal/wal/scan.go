@@ -95,13 +95,19 @@ func (s *scanner) next() (f frame, records []byte, ok bool, err error) {
 	return f, records, true, nil
 }
 
-// soundRecords checks the sum of each record, and that these are the frame's.
+// soundRecords checks the sum of each record, that these are the frame's, and
+// that there are zeros between them.
 func soundRecords(b []byte, sum uint32) bool {
 	got := uint32(0)
 	for len(b) > 0 {
 		body, size, ok := item(b)
 		if !ok || !soundItem(b, body) {
 			return false
+		}
+		for _, c := range b[itemHeader+len(body) : size] {
+			if c != 0 {
+				return false
+			}
 		}
 		got = crc32.Update(got, castagnoli, b[:itemHeader])
 		b = b[size:]
