@@ -287,10 +287,9 @@ func (h *Host) onLane(g ident.GroupID, refuse func(error), f func(*member)) {
 
 // Status tells everything about this node's member of a group.
 type Status struct {
-	Info
-	consensus.Status
+	Info         Info
+	Core         consensus.Status
 	Config       Config
-	LogBytes     uint64
 	SnapshotSize int64
 }
 
@@ -304,7 +303,7 @@ func (h *Host) Status(ctx context.Context, g ident.GroupID) (Status, error) {
 	if !m.lane.call(func() {
 		s := Status{Info: *m.info.Load()}
 		if m.core != nil {
-			s.Status, s.LogBytes = m.core.Status(), m.core.LogBytes()
+			s.Core = m.core.Status()
 		}
 		got <- s
 	}) {

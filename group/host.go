@@ -405,6 +405,9 @@ func (m *member) begin(reset bool, err error) {
 	if !reset {
 		m.tellRestored()
 	}
+	if v := m.core.Configuration().Voters; len(v) == 1 && v[0].ID == m.core.ID() {
+		m.core.Campaign() // there is nobody to wait for
+	}
 	m.changed()
 	l.touch(m)
 }

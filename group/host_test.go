@@ -101,7 +101,7 @@ func TestSnapshotsCompactTheLogAndFeedTheLate(t *testing.T) {
 	}
 	c.eventually("the leader's log is compacted", func() bool {
 		s, err := c.host(c.leader(g1)).Status(t.Context(), g1)
-		return err == nil && s.First > 100
+		return err == nil && s.Core.First > 100
 	})
 	c.start(late)
 	c.eventually("the late member has the state", func() bool { return c.local(late, g1) == 500 })
@@ -159,13 +159,13 @@ func TestMembersMove(t *testing.T) {
 				return true
 			}
 			result := make(chan error, 1)
-			h.Change(g1, ch, s.Status.ConfigIndex, func(err error) { result <- err })
+			h.Change(g1, ch, s.Core.ConfigIndex, func(err error) { result <- err })
 			<-result
 			return false
 		})
 	}
 	change("member 4 learns", func(s Status) (consensus.Change, bool) {
-		return consensus.Change{AddLearners: []consensus.Member{{ID: 4, Node: 4}}}, s.Status.Config.Contains(4)
+		return consensus.Change{AddLearners: []consensus.Member{{ID: 4, Node: 4}}}, s.Core.Config.Contains(4)
 	})
 	c.eventually("the learner has the state", func() bool { return c.local(4, g1) == 9 })
 	leaver := consensus.MemberID(1)
@@ -174,7 +174,7 @@ func TestMembersMove(t *testing.T) {
 	}
 	change("member 4 votes and another left", func(s Status) (consensus.Change, bool) {
 		return consensus.Change{Promote: []consensus.MemberID{4}, Remove: []consensus.MemberID{leaver}},
-			s.Status.Config.IsVoter(4) && !s.Status.Config.Joint() && !s.Status.ChangePending
+			s.Core.Config.IsVoter(4) && !s.Core.Config.Joint() && !s.Core.ChangePending
 	})
 	if err := c.host(ident.NodeID(leaver)).Destroy(g1); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,422 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/raftfleet/raftfleet/fleet/view"
+	"github.com/raftfleet/raftfleet/gossip"
+	"github.com/raftfleet/raftfleet/group"
+	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/internal/store"
+	"github.com/raftfleet/raftfleet/placement"
+)
+
+// foundingKey holds the id of a fleet that this node began to found. It is written
+// before anything else, so that a crash on the way is gone on with, not begun again.
+const foundingKey = "founding"
+
+// Activate makes the node a place where members may go, in a zone. It returns when
+// the node has its copy of the catalogue and the catalogue lists it as active, or
+// when ctx ends; it may then be called again. On an active node it only changes
+// nothing, or reports that the zone differs.
+func (n *Node) Activate(ctx context.Context, zone string) error {
+	if err := checkZone(zone); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ctx.Err() != nil {
+		return n.Err()
+	}
+	if n.zone != "" && n.zone != zone {
+		return fmt.Errorf("fleet: node %s is active in zone %q, not %q: deactivate it first", n.cfg.Name, n.zone, zone)
+	}
+	if err := n.gossip.UpdateMeta(func(m *gossip.Meta) { m.Zone = zone }); err != nil {
+		return fmt.Errorf("fleet: zone %q: %w", zone, err)
+	}
+	if n.fleet == 0 {
+		if err := n.findFleet(ctx); err != nil {
+			return err
+		}
+	}
+	if err := n.enter(ctx, zone); err != nil {
+		return fmt.Errorf("fleet: activate node %s in fleet %s: %w", n.cfg.Name, n.fleet, err)
+	}
+	n.zone = zone
+	return n.gossip.UpdateMeta(func(m *gossip.Meta) { m.State = gossip.StateActive })
+}
+
+func checkZone(zone string) error {
+	if zone == "" || len(zone) > 64 || strings.ContainsFunc(zone, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return fmt.Errorf("fleet: zone %q: give 1 to 64 bytes without spaces", zone)
+	}
+	return nil
+}
+
+// findFleet finds the fleet that this fresh node belongs to, or founds one.
+func (n *Node) findFleet(ctx context.Context) error {
+	begun, err := n.store.Get(foundingKey)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if len(begun) == 8 {
+		return n.found(ident.FleetID(leUint64(begun)))
+	}
+	if len(n.cfg.Join) == 0 && n.cfg.Founders <= 1 {
+		return n.found(ident.NewFleetID())
+	}
+	for {
+		changed := n.gossipChanged.wait()
+		members := n.gossip.Members()
+		if fleet := fleetOf(members); fleet != 0 {
+			return n.adopt(fleet)
+		}
+		if n.mayFound(members) {
+			return n.found(ident.NewFleetID())
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("fleet: node %s looked for a fleet at %s: %w: %w", n.cfg.Name, strings.Join(n.cfg.Join, ", "), ErrNoFleet, ctx.Err())
+		case <-n.ctx.Done():
+			return n.Err()
+		}
+	}
+}
+
+// fleetOf returns the fleet that gossip tells of, 0 if none.
+func fleetOf(members []gossip.Member) ident.FleetID {
+	for _, m := range members {
+		if m.Fleet != 0 {
+			return m.Fleet
+		}
+	}
+	return 0
+}
+
+// mayFound tells whether enough fresh nodes see each other and this is the one of
+// them that founds: the lowest by name, then by id.
+func (n *Node) mayFound(members []gossip.Member) bool {
+	if n.cfg.Founders < 1 {
+		return false
+	}
+	fresh := []gossip.Meta{n.gossip.Self()}
+	for _, m := range members {
+		if m.Alive && m.Fleet == 0 && m.Node != n.id && int(m.Founders) == n.cfg.Founders {
+			fresh = append(fresh, m.Meta)
+		}
+	}
+	if len(fresh) < n.cfg.Founders {
+		return false
+	}
+	first := slices.MinFunc(fresh, func(a, b gossip.Meta) int {
+		if c := strings.Compare(a.Name, b.Name); c != 0 {
+			return c
+		}
+		if a.Node < b.Node {
+			return -1
+		}
+		return 1
+	})
+	return first.Node == n.id
+}
+
+// found makes this node the first of a fleet: the only voter of its catalogue.
+func (n *Node) found(fleet ident.FleetID) error {
+	if err := n.store.Put(foundingKey, appendUint64(nil, uint64(fleet))); err != nil {
+		return err
+	}
+	const first ident.MemberID = 1
+	err := n.host.Start(group.Spec{
+		Group: ident.Catalogue, Member: first, Name: catalogueName, Type: catalogueTypeName,
+		Config: catalogueConfig.Encode(), First: []group.Peer{{Member: first, Node: n.id}},
+	})
+	if err != nil {
+		return fmt.Errorf("fleet: found a fleet: %w", err)
+	}
+	if err := n.adopt(fleet); err != nil {
+		return err
+	}
+	n.log.Info("founded a fleet", "fleet", fleet)
+	n.events.add(view.Event{Kind: "fleet_founded", Node: n.cfg.Name, Detail: "founded fleet " + fleet.String()})
+	return nil
+}
+
+// catalogueConfig is how the catalogue's group is run. It never sleeps: every node
+// follows it, and there is one.
+var catalogueConfig = group.Config{SleepAfter: -1, MaxCommandBytes: 8 << 20, SnapshotLeast: 1 << 20}
+
+// adopt makes this node one of a fleet, for ever.
+func (n *Node) adopt(fleet ident.FleetID) error {
+	identity := n.store.Identity()
+	identity.Fleet = fleet
+	if err := n.store.SetIdentity(identity); err != nil {
+		return fmt.Errorf("fleet: record that the node belongs to fleet %s: %w", fleet, err)
+	}
+	n.wire.SetFleet(fleet)
+	n.fleet = fleet
+	return n.gossip.UpdateMeta(func(m *gossip.Meta) { m.Fleet = fleet })
+}
+
+// enter registers the node, gives it its copy of the catalogue, and waits until
+// the catalogue lists it as active.
+func (n *Node) enter(ctx context.Context, zone string) error {
+	self := n.gossip.Self()
+	register := &catalogue.RegisterNode{ID: n.id, Name: n.cfg.Name, Zone: zone, Weight: n.cfg.Weight, Wire: self.Wire, Admin: self.Admin}
+	result, err := n.retry(ctx, func(ctx context.Context) ([]byte, error) { return n.propose(ctx, register) })
+	if err != nil {
+		return err
+	}
+	me, err := register.Result(result)
+	if err != nil {
+		return err
+	}
+	info, hosted := n.host.Info(ident.Catalogue)
+	if hosted && info.Member != me.Member {
+		// The fleet gave this node up for dead meanwhile and replaced its member.
+		n.catalogue.Store(nil)
+		if err := n.host.Destroy(ident.Catalogue); err != nil {
+			return err
+		}
+		hosted = false
+	}
+	if !hosted {
+		if err := n.hostCatalogue(ctx, me.Member); err != nil {
+			return err
+		}
+	}
+	for {
+		changed := n.catalogueWatch()
+		if c := n.catalogue.Load(); c != nil {
+			if node, ok := c.Node(n.id); ok && node.Member == me.Member && node.Zone == zone {
+				if node.State == placement.Active {
+					return nil
+				}
+				if node.State != placement.Joining {
+					return fmt.Errorf("the catalogue lists the node as %s: %s", node.State, node.Reason)
+				}
+				// Its copy has the registration: it is caught up enough to take part.
+				if _, err := n.propose(ctx, &catalogue.SetNodeState{ID: n.id, To: placement.Active, IfState: []placement.State{placement.Joining}}); err != nil {
+					return err
+				}
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for a copy of the catalogue: %w", ctx.Err())
+		case <-n.ctx.Done():
+			return n.Err()
+		}
+	}
+}
+
+// retry repeats an act of the life cycle for as long as nobody can be asked.
+func (n *Node) retry(ctx context.Context, act func(context.Context) ([]byte, error)) ([]byte, error) {
+	for {
+		result, err := act(ctx)
+		if err == nil || ctx.Err() != nil || n.ctx.Err() != nil {
+			return result, err
+		}
+		if !retriable(err) && !errors.Is(err, context.DeadlineExceeded) {
+			return nil, err
+		}
+	}
+}
+
+// hostCatalogue starts this node's member of the catalogue, which the catalogue's
+// leader adds as a learner because the node is registered.
+func (n *Node) hostCatalogue(ctx context.Context, member ident.MemberID) error {
+	var last error = errNobodyToAsk
+	for {
+		changed := n.gossipChanged.wait()
+		for _, id := range n.activeNodes() {
+			body, err := n.ask(ctx, id, encodeRequest(opEnter, enterRequest{n.id}))
+			if err != nil {
+				last = err
+				continue
+			}
+			var r enterReply
+			if err := msgpack.Unmarshal(body, &r); err != nil {
+				return err
+			}
+			return n.host.Start(group.Spec{
+				Group: ident.Catalogue, Member: member, Name: catalogueName, Type: catalogueTypeName,
+				Config: catalogueConfig.Encode(), First: r.First,
+			})
+		}
+		t := time.NewTimer(200 * time.Millisecond)
+		select {
+		case <-changed:
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return fmt.Errorf("%w; last: %w", ctx.Err(), last)
+		}
+		t.Stop()
+	}
+}
+
+// enterHere tells a node with whom the catalogue began.
+func (n *Node) enterHere() (enterReply, error) {
+	spec, ok := n.host.Spec(ident.Catalogue)
+	if !ok {
+		return enterReply{}, ErrNotActive
+	}
+	return enterReply{First: spec.First}, nil
+}
+
+// catalogueWatch returns a channel that is closed when this node's catalogue
+// changes, or when it gets one.
+func (n *Node) catalogueWatch() <-chan struct{} {
+	placed := n.catalogueChanged.wait()
+	c := n.catalogue.Load()
+	if c == nil {
+		return placed
+	}
+	return c.Changed()
+}
+
+// Deactivate drains the node: nothing new is placed on it, leaders and members
+// leave, and at the end it hosts nothing and is inactive. progress, if not nil, is
+// called with how far it is whenever that changes. It returns when the node is
+// drained, or when ctx ends; the drain then goes on, and Deactivate can be called
+// again.
+func (n *Node) Deactivate(ctx context.Context, progress func(view.DrainProgress)) error {
+	c := n.catalogue.Load()
+	if c == nil {
+		return nil // it never was active
+	}
+	if node, ok := c.Node(n.id); !ok || node.State == placement.Inactive {
+		return n.leftFleet()
+	}
+	if err := n.Drain(ctx, n.id.String()); err != nil {
+		return err
+	}
+	if err := n.gossip.UpdateMeta(func(m *gossip.Meta) { m.State = gossip.StateDraining }); err != nil {
+		return err
+	}
+	var last view.DrainProgress
+	first := true
+	for {
+		changed := n.catalogueWatch()
+		p, err := n.DrainProgress(ctx, n.id.String())
+		if err != nil {
+			return err
+		}
+		if progress != nil && (first || !sameProgress(p, last)) {
+			progress(p)
+		}
+		last, first = p, false
+		if p.Done {
+			return n.leftFleet()
+		}
+		t := time.NewTimer(500 * time.Millisecond)
+		select {
+		case <-changed:
+		case <-t.C: // the last leaders leave without a change of the catalogue
+		case <-ctx.Done():
+			t.Stop()
+			return fmt.Errorf("fleet: drain node %s: %d members and %d leaders are still here, the drain goes on: %w", n.cfg.Name, p.Members, p.Leaders, ctx.Err())
+		case <-n.ctx.Done():
+			t.Stop()
+			return n.Err()
+		}
+		t.Stop()
+	}
+}
+
+func sameProgress(a, b view.DrainProgress) bool {
+	return a.Members == b.Members && a.Leaders == b.Leaders && a.Moved == b.Moved && a.Done == b.Done && slices.Equal(a.Blocked, b.Blocked)
+}
+
+// leftFleet marks the node as inactive for itself.
+func (n *Node) leftFleet() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.zone = ""
+	return n.gossip.UpdateMeta(func(m *gossip.Meta) { m.State = gossip.StateInactive })
+}
+
+// followGossip adopts a fleet that a node without one meets, so that it can call
+// groups before it is activated, and resumes an active node's place after a restart.
+func (n *Node) followGossip(ctx context.Context) {
+	resumed := false
+	for {
+		changed := n.gossipChanged.wait()
+		if !resumed {
+			resumed = n.resume(ctx)
+		}
+		n.meetFleet()
+		select {
+		case <-changed:
+		case <-n.catalogueWatchUntil(resumed):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// meetFleet adopts the fleet of the join addresses on a node that is in none and
+// may not found one.
+func (n *Node) meetFleet() {
+	if len(n.cfg.Join) == 0 || !n.mu.TryLock() {
+		return // Activate is at it
+	}
+	defer n.mu.Unlock()
+	if n.fleet != 0 {
+		return
+	}
+	if begun, _ := n.store.Get(foundingKey); len(begun) == 8 {
+		return
+	}
+	if fleet := fleetOf(n.gossip.Members()); fleet != 0 {
+		if err := n.adopt(fleet); err != nil {
+			n.log.Error("the fleet that was met could not be joined", "fleet", fleet, "error", err)
+		}
+	}
+}
+
+func (n *Node) catalogueWatchUntil(resumed bool) <-chan struct{} {
+	if resumed {
+		return nil
+	}
+	return n.catalogueWatch()
+}
+
+// resume says in gossip again what the catalogue on disk says of this node.
+func (n *Node) resume(context.Context) bool {
+	c := n.catalogue.Load()
+	if c == nil {
+		return false
+	}
+	node, ok := c.Node(n.id)
+	if !ok {
+		return false
+	}
+	state := gossip.StateInactive
+	switch node.State {
+	case placement.Active, placement.Suspect:
+		state = gossip.StateActive
+	case placement.Draining:
+		state = gossip.StateDraining
+	default:
+		return false
+	}
+	if err := n.gossip.UpdateMeta(func(m *gossip.Meta) {
+		if m.State == gossip.StateInactive {
+			m.State, m.Zone = state, node.Zone
+		}
+	}); err != nil {
+		n.log.Warn("gossip was not told that the node is back", "error", err)
+	}
+	return true
+}

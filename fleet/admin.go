@@ -1,0 +1,235 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/raftfleet/raftfleet/fleet/view"
+	"github.com/raftfleet/raftfleet/gossip"
+	"github.com/raftfleet/raftfleet/group"
+	"github.com/raftfleet/raftfleet/internal/admin"
+	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/placement"
+)
+
+// adminNode is the node as the admin API sees it.
+type adminNode struct{ *Node }
+
+var _ admin.Node = adminNode{}
+
+// kinded gives an error the kind and remedy by which the admin API and fleetctl
+// report it.
+type kinded struct {
+	error
+	kind string
+}
+
+func (k kinded) Unwrap() error { return k.error }
+func (k kinded) Kind() string  { return k.kind }
+
+// kind sorts an error; acts on the catalogue that ended without an answer may have
+// been done.
+func kind(err error) error {
+	if err == nil {
+		return nil
+	}
+	var machine *group.MachineError
+	var call *group.CallError
+	switch {
+	case errors.As(err, &machine):
+		return kinded{err, admin.KindRejected}
+	case errors.Is(err, ErrNoGroup), errors.Is(err, ErrNoNode), errors.Is(err, ErrNoArchive), errors.Is(err, group.ErrUnknownOperation), errors.Is(err, group.ErrUnknownType):
+		return kinded{err, admin.KindNotFound}
+	case errors.Is(err, ErrGroupExists):
+		return kinded{err, admin.KindExists}
+	case errors.Is(err, group.ErrInvalidArgument), errors.Is(err, group.ErrCommandTooLarge), errors.Is(err, group.ErrNoJSON):
+		return kinded{err, admin.KindInvalid}
+	case errors.Is(err, ErrNodeInUse), errors.Is(err, ErrRefused):
+		return kinded{err, admin.KindRefused}
+	case errors.As(err, &call) && call.Outcome == group.Unknown, errors.Is(err, ErrSessionExpired):
+		return kinded{err, admin.KindUnknownOutcome}
+	case errors.Is(err, ErrOverloaded):
+		return kinded{err, admin.KindOverloaded}
+	case errors.Is(err, ErrNoLeader), errors.Is(err, errNobodyToAsk), errors.Is(err, ErrNotActive), errors.Is(err, ErrClosed),
+		errors.Is(err, group.ErrNotLeader), errors.Is(err, group.ErrStopped), errors.Is(err, group.ErrNoMember):
+		return kinded{err, admin.KindUnavailable}
+	}
+	return err
+}
+
+func (n adminNode) Status(ctx context.Context) (view.Status, error) {
+	s, err := n.Node.Status(ctx)
+	return s, kind(err)
+}
+
+func (n adminNode) NodeDetail(ctx context.Context, node string) (view.NodeDetail, error) {
+	d, err := n.Node.NodeDetail(ctx, node)
+	return d, kind(err)
+}
+
+func (n adminNode) Drain(ctx context.Context, node string) error {
+	return kind(n.Node.Drain(ctx, node))
+}
+
+func (n adminNode) Undrain(ctx context.Context, node string) error {
+	return kind(n.Node.Undrain(ctx, node))
+}
+
+func (n adminNode) DrainProgress(ctx context.Context, node string) (view.DrainProgress, error) {
+	p, err := n.Node.DrainProgress(ctx, node)
+	return p, kind(err)
+}
+
+func (n adminNode) ForgetNode(ctx context.Context, node string, force bool) error {
+	return kind(n.Node.Forget(ctx, node, force))
+}
+
+func (n adminNode) ListGroups(ctx context.Context, prefix, after string, limit int) ([]view.Group, error) {
+	g, err := n.Node.ListGroups(ctx, prefix, after, limit)
+	return g, kind(err)
+}
+
+func (n adminNode) GroupStatus(ctx context.Context, name string) (view.GroupStatus, error) {
+	s, err := n.Node.GroupStatus(ctx, name)
+	return s, kind(err)
+}
+
+func (n adminNode) AddGroup(ctx context.Context, name, typeName string, replicas int, restore bool) error {
+	var opts []GroupOption
+	if restore {
+		opts = append(opts, Restore())
+		if c := n.catalogue.Load(); c != nil {
+			if a, ok := c.Archive(name); ok && typeName == "" {
+				typeName = a.Type
+			}
+		}
+		if replicas == 0 {
+			replicas = 3
+		}
+	}
+	return kind(n.add(ctx, name, replicas, typeName, opts...))
+}
+
+func (n adminNode) RemoveGroup(ctx context.Context, name string, keep bool) error {
+	var opts []RemoveOption
+	if keep {
+		opts = append(opts, Keep())
+	}
+	return kind(n.RemoveConsensusGroup(ctx, name, opts...))
+}
+
+func (n adminNode) TransferLeader(ctx context.Context, name, to string) error {
+	return kind(n.Node.TransferLeader(ctx, name, to))
+}
+
+func (n adminNode) RecoverGroup(ctx context.Context, name, confirm string) error {
+	return kind(n.Recover(ctx, name, confirm))
+}
+
+// typeOf finds the type of a group, so that JSON can be read for it.
+func (n *Node) typeOf(ctx context.Context, name string) (group.Type, error) {
+	reply, err := n.locate(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	t, ok := n.types[reply.Type]
+	if !ok {
+		return nil, fmt.Errorf("group %q is of type %q, which this node does not know: %w", name, reply.Type, group.ErrUnknownType)
+	}
+	return t, nil
+}
+
+func (n adminNode) CallJSON(ctx context.Context, name, op string, body []byte, commandID string) ([]byte, error) {
+	ctx, cancel := n.bounded(ctx)
+	defer cancel()
+	t, err := n.typeOf(ctx, name)
+	if err != nil {
+		return nil, kind(err)
+	}
+	var opts []group.CallOption
+	if commandID != "" {
+		id, err := group.ParseCommandID(commandID)
+		if err != nil {
+			return nil, kind(err)
+		}
+		opts = append(opts, group.WithCommandID(id))
+	}
+	result, err := group.CallJSON(ctx, n.Node, t, name, op, body, false, opts...)
+	return result, kind(err)
+}
+
+func (n adminNode) QueryJSON(ctx context.Context, name, op string, body []byte, local bool, stale time.Duration) ([]byte, error) {
+	ctx, cancel := n.bounded(ctx)
+	defer cancel()
+	t, err := n.typeOf(ctx, name)
+	if err != nil {
+		return nil, kind(err)
+	}
+	var opts []group.CallOption
+	switch {
+	case local:
+		opts = append(opts, group.Local())
+	case stale > 0:
+		opts = append(opts, group.Stale(stale))
+	}
+	result, err := group.CallJSON(ctx, n.Node, t, name, op, body, true, opts...)
+	return result, kind(err)
+}
+
+// Ready tells why the node should get no new work: it has no catalogue, the
+// catalogue has no leader, or it is draining.
+func (n *Node) Ready() error {
+	if err := n.Live(); err != nil {
+		return err
+	}
+	c := n.catalogue.Load()
+	if c == nil {
+		return fmt.Errorf("fleet: node %s has no copy of the catalogue yet", n.cfg.Name)
+	}
+	if info, ok := n.host.Info(ident.Catalogue); !ok || info.Leader == 0 {
+		return errors.New("fleet: the catalogue has no leader")
+	}
+	if me, ok := c.Node(n.id); !ok || (me.State != placement.Active && me.State != placement.Suspect) {
+		return fmt.Errorf("fleet: node %s is %s", n.cfg.Name, me.State)
+	}
+	return nil
+}
+
+// Live tells why the process should be started again; nil while it need not be.
+func (n *Node) Live() error { return n.Err() }
+
+// openAdmin serves the admin API, if the configuration asks for it, and tells the
+// fleet where.
+func (n *Node) openAdmin() error {
+	if n.cfg.Admin == "" {
+		return nil
+	}
+	server, err := admin.NewServer(adminNode{n}, admin.Options{Addr: n.cfg.Admin, Token: n.cfg.AdminToken, TLS: n.cfg.AdminTLS, Logger: n.log})
+	if err != nil {
+		return err
+	}
+	if err := server.Start(); err != nil {
+		return fmt.Errorf("fleet: Config.Admin %q: %w", n.cfg.Admin, err)
+	}
+	n.admin = server
+	return n.gossip.UpdateMeta(func(m *gossip.Meta) { m.Admin = server.Addr() })
+}
+
+func (n *Node) closeAdmin() error {
+	if n.admin == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	return n.admin.Shutdown(ctx)
+}
+
+// AdminAddr is where the admin API listens; empty when it does not.
+func (n *Node) AdminAddr() string {
+	if n.admin == nil {
+		return ""
+	}
+	return n.admin.Addr()
+}

@@ -1,0 +1,243 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/raftfleet/raftfleet/gossip"
+	"github.com/raftfleet/raftfleet/group"
+	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/vmihailenco/msgpack/v5"
+)
+
+// catalogueTypeName is the type of the group that holds the fleet's own state.
+const catalogueTypeName = "raftfleet.catalogue"
+
+// catalogueType makes the machines of this node's member of the catalogue.
+type catalogueType struct{ n *Node }
+
+func (t catalogueType) TypeName() string { return catalogueTypeName }
+func (t catalogueType) NewMachine() group.Machine {
+	return &catalogueMachine{node: t.n, machine: catalogue.New()}
+}
+
+// catalogueMachine adapts a catalogue to a group's machine, and puts it in the
+// node's hands once it has content: an empty one would say that no group exists.
+type catalogueMachine struct {
+	node    *Node
+	machine *catalogue.Machine
+	publish sync.Once
+}
+
+func (m *catalogueMachine) published() {
+	m.publish.Do(func() {
+		m.node.catalogue.Store(m.machine)
+		m.node.catalogueChanged.raise()
+	})
+}
+
+func (m *catalogueMachine) Apply(meta group.Meta, command []byte) ([]byte, error) {
+	result, err := m.machine.Apply(meta.Index, meta.Time.UnixNano(), command)
+	m.published()
+	return catalogue.EncodeAnswer(result, err), nil
+}
+
+func (m *catalogueMachine) Query([]byte) ([]byte, error) {
+	return nil, errors.New("the catalogue is read from the local copy")
+}
+
+func (m *catalogueMachine) Snapshot() (func(io.Writer) error, error) {
+	return m.machine.Snapshot(), nil
+}
+
+func (m *catalogueMachine) Restore(r io.Reader) error {
+	if err := m.machine.Restore(r); err != nil {
+		return err
+	}
+	m.published()
+	return nil
+}
+
+// propose replicates a command of the catalogue, from any node, and returns its result.
+func (n *Node) propose(ctx context.Context, command catalogue.Command) ([]byte, error) {
+	b, err := catalogue.Encode(command)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", group.ErrInvalidArgument, err)
+	}
+	answer, err := n.router.command(ctx, catalogueName, b, group.CommandID{})
+	if err != nil {
+		return nil, err
+	}
+	result, err := catalogue.DecodeAnswer(answer)
+	return result, catalogueError(err)
+}
+
+// catalogueError gives the catalogue's errors the identity that callers of this package know.
+func catalogueError(err error) error {
+	for _, e := range []struct{ inner, outer error }{
+		{catalogue.ErrGroupExists, ErrGroupExists},
+		{catalogue.ErrNoGroup, ErrNoGroup},
+		{catalogue.ErrNoArchive, ErrNoArchive},
+		{catalogue.ErrNoNode, ErrNoNode},
+		{catalogue.ErrNodeInUse, ErrNodeInUse},
+		{catalogue.ErrInvalid, group.ErrInvalidArgument},
+	} {
+		if errors.Is(err, e.inner) {
+			return fmt.Errorf("%w (%w)", e.outer, err)
+		}
+	}
+	return err
+}
+
+// errNobodyToAsk is returned while no node is known that has the catalogue.
+var errNobodyToAsk = errors.New("no active node of the fleet is reachable yet")
+
+// locate finds the group of a name: in this node's catalogue, or through another node.
+func (n *Node) locate(ctx context.Context, name string) (locateReply, error) {
+	if n.catalogue.Load() != nil {
+		return n.locateHere(ctx, name)
+	}
+	if _, hosted := n.host.Info(ident.Catalogue); hosted && name == catalogueName {
+		return n.locateCatalogue()
+	}
+	return n.locateAway(ctx, name)
+}
+
+// locateAway asks active nodes in turn.
+func (n *Node) locateAway(ctx context.Context, name string) (locateReply, error) {
+	last := errNobodyToAsk
+	for _, id := range n.activeNodes() {
+		body, err := n.ask(ctx, id, encodeRequest(opLocate, locateRequest{name}))
+		if err == nil {
+			var r locateReply
+			err = msgpack.Unmarshal(body, &r)
+			if err == nil {
+				return r, nil
+			}
+		}
+		if errors.Is(err, ErrNoGroup) || ctx.Err() != nil {
+			return locateReply{}, err
+		}
+		last = fmt.Errorf("%w: %w", errNobodyToAsk, err)
+	}
+	return locateReply{}, last
+}
+
+// askTimeout bounds one request to one node.
+const askTimeout = 3 * time.Second
+
+func (n *Node) ask(ctx context.Context, to ident.NodeID, request []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	b, err := n.wire.Call(ctx, to, request)
+	if err != nil {
+		return nil, err
+	}
+	return readAnswer(to, "", b)
+}
+
+// activeNodes lists the nodes that gossip says are active and alive.
+func (n *Node) activeNodes() []ident.NodeID {
+	var out []ident.NodeID
+	for _, m := range n.gossip.Members() {
+		if m.Alive && m.Node != n.id && servesCatalogue(m) {
+			out = append(out, m.Node)
+		}
+	}
+	return out
+}
+
+// servesCatalogue tells whether a node says of itself that it has the catalogue.
+func servesCatalogue(m gossip.Member) bool {
+	return m.Fleet != 0 && (m.State == gossip.StateActive || m.State == gossip.StateDraining)
+}
+
+func (n *Node) locateCatalogue() (locateReply, error) {
+	r := locateReply{Group: ident.Catalogue, Type: catalogueTypeName}
+	if info, ok := n.host.Info(ident.Catalogue); ok {
+		r.Leader, r.Term = info.Leader, info.Term
+	}
+	if c := n.catalogue.Load(); c != nil {
+		for _, node := range c.Nodes() {
+			if node.Member != 0 && n.hears(node.ID) {
+				r.Members = append(r.Members, node.ID)
+			}
+		}
+	} else {
+		r.Members = n.activeNodes()
+	}
+	if len(r.Members) == 0 && r.Leader == 0 {
+		return r, errNobodyToAsk
+	}
+	return r, nil
+}
+
+func (n *Node) locateHere(ctx context.Context, name string) (locateReply, error) {
+	if name == catalogueName {
+		return n.locateCatalogue()
+	}
+	g, ok := n.catalogue.Load().Group(name)
+	if !ok {
+		// This copy may lag behind: only the leader's word settles that it is not there.
+		if err := n.catchUp(ctx); err != nil {
+			return locateReply{}, fmt.Errorf("%w: %w", errNobodyToAsk, err)
+		}
+		if g, ok = n.catalogue.Load().Group(name); !ok {
+			return locateReply{}, fmt.Errorf("group %q: %w", name, ErrNoGroup)
+		}
+	}
+	r := locateReply{Group: g.ID, Type: g.Type}
+	add := func(id ident.NodeID) {
+		for _, m := range r.Members {
+			if m == id {
+				return
+			}
+		}
+		r.Members = append(r.Members, id)
+	}
+	if g.Preferred != 0 && n.hears(g.Preferred) {
+		add(g.Preferred)
+	}
+	for _, list := range [][]catalogue.Member{g.Configured, g.Target} {
+		for _, m := range list {
+			if n.hears(m.Node) {
+				add(m.Node)
+			}
+		}
+	}
+	if info, here := n.host.Info(g.ID); here && info.Leader != 0 {
+		r.Leader, r.Term = info.Leader, info.Term
+	}
+	if len(r.Members) == 0 {
+		return r, fmt.Errorf("group %q: none of its members' nodes is reachable: %w", name, errNobodyToAsk)
+	}
+	return r, nil
+}
+
+// catchUp returns once this node's catalogue holds everything that was committed
+// before the call.
+func (n *Node) catchUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	for tries := 0; ; tries++ {
+		route, err := n.router.locate(ctx, catalogueName)
+		if err == nil {
+			var index uint64
+			if index, err = n.readIndex(ctx, route, time.Now().Add(askTimeout)); err == nil {
+				return n.host.AwaitApplied(ctx, ident.Catalogue, index)
+			}
+			n.router.learn(catalogueName, route, err)
+		}
+		if !retriable(err) {
+			return err
+		}
+		if e := pause(ctx, tries, err); e != nil {
+			return fmt.Errorf("%w; last: %w", e, err)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package fleet
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/raftfleet/raftfleet/group"
+)
+
+// Config says how a node takes part in a fleet. The zero value lacks only where
+// to keep data.
+type Config struct {
+	// DataDir is the folder that makes this node what it is: its identity, its log
+	// and its snapshots. It is created if missing. One process uses it at a time.
+	// Exactly one of DataDir and InMemory must be set.
+	DataDir string
+	// InMemory keeps everything in memory: a restart is another node, and what only
+	// stopped nodes held is lost.
+	InMemory bool
+
+	// Name is for people; unique in a fleet is best. Default: the host's name.
+	Name string
+	// Types are what groups may replicate. All nodes of a fleet register the same
+	// ones, under the same names.
+	Types []group.Type
+
+	// Join are gossip addresses of nodes of the fleet, host:port. With none of them,
+	// a node with an empty data folder founds a fleet when it is activated. With
+	// some it never founds one, unless Founders says so.
+	Join []string
+	// Founders is how many fresh nodes must see each other before one of them founds
+	// a fleet; all of them are given the same number. 0: none does.
+	Founders int
+
+	// Gossip is where gossip listens, host:port, UDP and TCP. Default 127.0.0.1:0.
+	Gossip string
+	// Listen is where other nodes' connections are taken, host:port. Default 127.0.0.1:0.
+	Listen string
+	// AdvertiseGossip and AdvertiseListen are the addresses that others are told,
+	// where they differ from the ones above, as behind address translation.
+	AdvertiseGossip, AdvertiseListen string
+	// Admin is where the admin HTTP API listens, host:port; empty means it does not.
+	// Anywhere but on loopback it needs AdminToken or AdminTLS.
+	Admin      string
+	AdminToken string
+	AdminTLS   *tls.Config
+
+	// TLS, when set, is used in both directions between nodes; it should demand
+	// client certificates.
+	TLS *tls.Config
+	// Keys encrypt gossip (16, 24 or 32 bytes each); the first is used for sending.
+	Keys [][]byte
+
+	// Weight is this node's share of members relative to others. Default 1.
+	Weight int
+	// Defaults is the configuration of groups that are added here without one.
+	Defaults group.Config
+
+	// CallTimeout ends calls whose context has no deadline. Default 10 s.
+	CallTimeout time.Duration
+	// PurgeAfter is how long a node must be gone before its members are replaced.
+	// Default 10 min.
+	PurgeAfter time.Duration
+	// RejoinInterval is how often nodes that are not heard are tried again. Default 30 s.
+	RejoinInterval time.Duration
+	// Settle is how long the planner waits for quiet after a change of nodes before
+	// it balances. Default 2 s; it waits at most five times that.
+	Settle time.Duration
+	// Local shortens the timings of gossip, for nodes that share one machine or a
+	// fast local network, as tests and demonstrations do.
+	Local bool
+
+	// Logger is where the node logs. Default: warnings and errors to standard error.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	str := func(s *string, v string) {
+		if *s == "" {
+			*s = v
+		}
+	}
+	dur := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	if c.Name == "" {
+		c.Name, _ = os.Hostname()
+	}
+	str(&c.Name, "node")
+	str(&c.Gossip, "127.0.0.1:0")
+	str(&c.Listen, "127.0.0.1:0")
+	dur(&c.CallTimeout, 10*time.Second)
+	dur(&c.PurgeAfter, 10*time.Minute)
+	dur(&c.RejoinInterval, 30*time.Second)
+	dur(&c.Settle, 2*time.Second)
+	if c.Weight == 0 {
+		c.Weight = 1
+	}
+	if c.Logger == nil {
+		out := zerolog.New(os.Stderr).Level(zerolog.WarnLevel).With().Timestamp().Logger()
+		c.Logger = slog.New(zerolog.NewSlogHandler(out))
+	}
+	return c
+}
+
+// Validate reports the first field that cannot be, with its value and remedy.
+func (c Config) Validate() error {
+	bad := func(field string, value any, remedy string) error {
+		return fmt.Errorf("fleet: Config.%s is %v: %s", field, value, remedy)
+	}
+	if (c.DataDir == "") == !c.InMemory {
+		return fmt.Errorf("fleet: Config.DataDir is %q and InMemory %v: %w", c.DataDir, c.InMemory, ErrNoStorage)
+	}
+	if len(c.Name) > 64 {
+		return bad("Name", fmt.Sprintf("%d bytes long", len(c.Name)), "give at most 64")
+	}
+	if c.Founders < 0 || c.Founders > 64 {
+		return bad("Founders", c.Founders, "give 0 to 64")
+	}
+	if c.Weight < 0 || c.Weight > 1000 {
+		return bad("Weight", c.Weight, "give 1 to 1000")
+	}
+	for _, a := range []struct{ field, addr string }{
+		{"Gossip", c.Gossip}, {"Listen", c.Listen}, {"Admin", c.Admin},
+		{"AdvertiseGossip", c.AdvertiseGossip}, {"AdvertiseListen", c.AdvertiseListen},
+	} {
+		if a.addr == "" {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(a.addr); err != nil {
+			return bad(a.field, fmt.Sprintf("%q", a.addr), "give host:port, as 10.0.0.1:7946")
+		}
+	}
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{{"CallTimeout", c.CallTimeout}, {"PurgeAfter", c.PurgeAfter}, {"RejoinInterval", c.RejoinInterval}, {"Settle", c.Settle}} {
+		if d.value < 0 {
+			return bad(d.field, d.value, "give a positive duration, or 0 for the default")
+		}
+	}
+	if err := c.Defaults.Validate(); err != nil {
+		return fmt.Errorf("fleet: Config.Defaults: %w", err)
+	}
+	return nil
+}

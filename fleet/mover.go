@@ -1,0 +1,301 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/raftfleet/raftfleet/cache"
+	"github.com/raftfleet/raftfleet/consensus"
+	"github.com/raftfleet/raftfleet/fleet/view"
+	"github.com/raftfleet/raftfleet/group"
+	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/placement"
+)
+
+// The mover brings the groups that this node leads from what they have to their
+// target, one safe step at a time: learners are added and catch up, one joint
+// change promotes them and removes who leaves, leadership goes where it should.
+// It keeps no state that matters: a new leader, or this node after a restart,
+// finds the same target and the group's own configuration, and goes on.
+type mover struct {
+	mu      sync.Mutex
+	pending map[ident.GroupID]time.Time // when to look next
+	wake    chan struct{}
+}
+
+const (
+	// moveRetry is how soon a group whose next step must wait is looked at again.
+	moveRetry = 100 * time.Millisecond
+	// moveWorkers is how many groups of this node take a step at the same time.
+	moveWorkers = 8
+	// caughtUpEntries is how far behind a learner may be to be promoted.
+	caughtUpEntries = 250
+	// stepTimeout bounds one step.
+	stepTimeout = 5 * time.Second
+)
+
+func (m *mover) init() {
+	m.pending = make(map[ident.GroupID]time.Time)
+	m.wake = make(chan struct{}, 1)
+}
+
+// look puts a group on the list.
+func (m *mover) look(g ident.GroupID, at time.Time) {
+	m.mu.Lock()
+	if old, ok := m.pending[g]; !ok || at.Before(old) {
+		m.pending[g] = at
+	}
+	m.mu.Unlock()
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// due takes the groups whose time has come and tells when the next one is.
+func (m *mover) due(now time.Time) (due []ident.GroupID, next time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for g, at := range m.pending {
+		if !at.After(now) {
+			due = append(due, g)
+			delete(m.pending, g)
+		} else if next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	return due, next
+}
+
+// memberChanged is told by the host, on a lane: it must not block.
+func (n *Node) memberChanged(info group.Info) {
+	if info.Leader != 0 && info.Failed == nil {
+		n.router.table.Put(info.Name, cache.Route{Group: info.Group, Leader: info.Leader, Term: info.Term})
+	}
+	if info.Role == consensus.Leader {
+		n.mover.look(info.Group, time.Now())
+	}
+	n.leadersChanged.raise()
+}
+
+// move works off the list for as long as the node runs.
+func (n *Node) move(ctx context.Context) {
+	work := make(chan ident.GroupID)
+	var wg sync.WaitGroup
+	for range moveWorkers {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for g := range work {
+				n.moveOne(ctx, g)
+			}
+		}()
+	}
+	defer wg.Wait()
+	defer close(work)
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		n.watchTargets(ctx)
+	}()
+	for {
+		due, next := n.mover.due(time.Now())
+		for _, g := range due {
+			select {
+			case work <- g:
+			case <-ctx.Done():
+				return
+			}
+		}
+		var timer <-chan time.Time
+		if !next.IsZero() {
+			timer = time.After(time.Until(next))
+		}
+		select {
+		case <-timer:
+		case <-n.mover.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// watchTargets puts every group on the list whose record changed and that this
+// node leads.
+func (n *Node) watchTargets(ctx context.Context) {
+	var seen uint64
+	var of *catalogue.Machine
+	for {
+		changed := n.catalogueWatch()
+		if c := n.catalogue.Load(); c != nil {
+			if c != of {
+				of, seen = c, 0
+			}
+			groups, nodes, index, complete := c.Changes(seen)
+			if !complete {
+				groups = nil
+				for _, info := range n.host.Infos() {
+					groups = append(groups, info.Group)
+				}
+			}
+			seen = index
+			now := time.Now()
+			for _, g := range groups {
+				if info, ok := n.host.Info(g); ok && info.Role == consensus.Leader {
+					n.mover.look(g, now)
+				}
+			}
+			if len(nodes) > 0 || !complete {
+				n.mover.look(ident.Catalogue, now)
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// moveOne takes the next step of one group, if there is one to take.
+func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
+	info, ok := n.host.Info(id)
+	if !ok || info.Role != consensus.Leader {
+		return
+	}
+	c := n.catalogue.Load()
+	if c == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	status, err := n.host.Status(ctx, id)
+	s := &status.Core
+	if err != nil || s.Role != consensus.Leader {
+		return
+	}
+	var wanted target
+	var g *catalogue.Group
+	if id == ident.Catalogue {
+		wanted = n.catalogueTarget(c, s)
+	} else {
+		if g, ok = c.GroupByID(id); !ok {
+			return // removed: the members stop by themselves
+		}
+		wanted = targetOf(g)
+	}
+	step := nextStep(s, wanted, n.id, n.mayLead)
+	if step.kind == stepNone {
+		if g != nil {
+			n.settle(ctx, g, s)
+		}
+		return
+	}
+	if step.kind != stepWait {
+		n.log.Debug("a step of a move", "group", info.Name, "step", step.String())
+		n.events.add(view.Event{Kind: "move_step", Node: n.cfg.Name, Group: info.Name, Detail: step.String()})
+	}
+	if err := n.take(ctx, id, s, step); err != nil {
+		n.log.Debug("a step of a move was not taken", "group", info.Name, "step", step.String(), "error", err)
+	}
+	n.mover.look(id, time.Now().Add(moveRetry))
+}
+
+// take carries one step out.
+func (n *Node) take(ctx context.Context, id ident.GroupID, s *consensus.Status, st step) error {
+	failed := make(chan error, 1)
+	done := func(err error) { failed <- err }
+	switch st.kind {
+	case stepChange:
+		n.host.Change(id, st.change, s.ConfigIndex, done)
+	case stepTransfer:
+		n.host.Transfer(id, st.to, done)
+	default:
+		return nil
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// settle reports a group's configuration once it is its target, so that members
+// who left may be deleted and the planner knows that the move is done.
+func (n *Node) settle(ctx context.Context, g *catalogue.Group, s *consensus.Status) {
+	if g.Settled == g.Epoch && g.ConfiguredIndex >= s.ConfigIndex {
+		return
+	}
+	r := catalogue.Report{Group: g.ID, Index: s.ConfigIndex, Epoch: g.Epoch}
+	for _, v := range s.Config.Voters {
+		r.Members = append(r.Members, catalogue.Member{ID: ident.MemberID(v.ID), Node: ident.NodeID(v.Node)})
+	}
+	if _, err := n.propose(ctx, &r); err != nil && !errors.Is(err, ErrNoGroup) {
+		n.mover.look(g.ID, time.Now().Add(moveRetry))
+		return
+	}
+	n.events.add(view.Event{Kind: "move_done", Node: n.cfg.Name, Group: g.Name, Detail: fmt.Sprintf("members are as targeted (epoch %d)", g.Epoch)})
+}
+
+// mayLead tells whether leadership may be given to a node.
+func (n *Node) mayLead(id ident.NodeID) bool {
+	if !n.hears(id) {
+		return false
+	}
+	c := n.catalogue.Load()
+	if c == nil {
+		return false
+	}
+	node, ok := c.Node(id)
+	return ok && (node.State == placement.Active || node.State == placement.Suspect)
+}
+
+// catalogueTarget is who should hold the catalogue: all registered nodes, a few of
+// them as voters.
+func (n *Node) catalogueTarget(c *catalogue.Machine, s *consensus.Status) target {
+	nodes := c.Nodes()
+	in := make([]placement.Node, 0, len(nodes))
+	members := make(map[ident.NodeID]ident.MemberID, len(nodes))
+	for _, node := range nodes {
+		if node.Member == 0 || node.State == placement.Dead {
+			continue
+		}
+		members[node.ID] = node.Member
+		state := node.State
+		if state == placement.Active && !n.hears(node.ID) {
+			state = placement.Suspect // no reason to make it a voter, nor to hurry it out
+		}
+		in = append(in, placement.Node{ID: node.ID, Zone: node.Zone, Weight: node.Weight, State: state})
+	}
+	var voting []ident.NodeID
+	for _, v := range s.Config.Voters {
+		voting = append(voting, ident.NodeID(v.Node))
+	}
+	var t target
+	voter := make(map[ident.NodeID]bool)
+	for _, id := range placement.CatalogueVoters(in, voting) {
+		voter[id] = true
+	}
+	for id, m := range members {
+		p := consensus.Member{ID: consensus.MemberID(m), Node: uint64(id)}
+		if voter[id] {
+			t.voters = append(t.voters, p)
+		} else {
+			t.learners = append(t.learners, p)
+		}
+	}
+	return t
+}
+
+func targetOf(g *catalogue.Group) target {
+	t := target{preferred: g.Preferred}
+	for _, m := range g.Target {
+		t.voters = append(t.voters, consensus.Member{ID: consensus.MemberID(m.ID), Node: uint64(m.Node)})
+	}
+	return t
+}

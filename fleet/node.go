@@ -1,0 +1,340 @@
+package fleet
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/raftfleet/raftfleet/cache"
+	"github.com/raftfleet/raftfleet/gossip"
+	"github.com/raftfleet/raftfleet/group"
+	"github.com/raftfleet/raftfleet/internal/admin"
+	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/internal/store"
+	"github.com/raftfleet/raftfleet/internal/wal"
+	"github.com/raftfleet/raftfleet/internal/wire"
+)
+
+// Identifiers, as other packages of the fleet use them.
+type (
+	// FleetID names a fleet for ever.
+	FleetID = ident.FleetID
+	// NodeID names a node, that is a data folder, for ever.
+	NodeID = ident.NodeID
+	// GroupID names one incarnation of a group.
+	GroupID = ident.GroupID
+)
+
+// Node is one process's membership of a fleet. All its methods are safe for
+// concurrent use.
+type Node struct {
+	cfg  Config
+	id   ident.NodeID
+	boot uint64
+	log  *slog.Logger
+
+	store  store.Store
+	wal    *wal.Log
+	wire   *wire.Transport
+	host   *group.Host
+	gossip *gossip.Gossip
+	router router
+	events *eventLog
+	types  map[string]group.Type
+	admin  *admin.Server
+
+	// catalogue is this node's copy of the fleet's own state; nil while it has none.
+	catalogue        atomic.Pointer[catalogue.Machine]
+	catalogueChanged signal // a copy was put in place
+	gossipChanged    signal
+	leadersChanged   signal // a member here began or ceased to lead, or its group changed
+
+	mu    sync.Mutex // guards what follows, and is held through founding and activation
+	fleet ident.FleetID
+	zone  string
+
+	mover   mover
+	planner planner
+
+	ctx       context.Context
+	cancel    context.CancelCauseFunc
+	wg        sync.WaitGroup
+	ready     chan struct{} // closed once Open is done; handlers wait for it
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// signal wakes everybody who waits for something to happen.
+type signal struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func (s *signal) wait() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ch == nil {
+		s.ch = make(chan struct{})
+	}
+	return s.ch
+}
+
+func (s *signal) raise() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ch != nil {
+		close(s.ch)
+		s.ch = nil
+	}
+}
+
+// Activate opens a node and makes it active in a zone: Open followed by
+// Node.Activate. It returns when the node is an active part of a fleet, which it
+// founds or joins as Config.Join and Config.Founders say, or when ctx ends.
+func Activate(ctx context.Context, zone string, cfg Config) (*Node, error) {
+	n, err := Open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.Activate(ctx, zone); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+// Open starts a node: it locks the data folder, recovers the log, resumes the
+// members that it hosts and begins to gossip. The node is not active yet: nothing
+// new is placed on it. It can call groups already; a node that only calls never
+// needs to be activated.
+func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	n := &Node{cfg: cfg, log: cfg.Logger, events: newEventLog(), types: make(map[string]group.Type), ready: make(chan struct{})}
+	n.ctx, n.cancel = context.WithCancelCause(context.Background())
+	n.router = router{node: n, table: cache.New()}
+	n.mover.init()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+		}
+	}()
+	for _, t := range cfg.Types {
+		n.types[t.TypeName()] = t
+	}
+	if err := n.openStorage(); err != nil {
+		return nil, err
+	}
+	identity := n.store.Identity()
+	n.id, n.fleet = identity.Node, identity.Fleet
+	n.boot = randomBoot()
+	n.log = n.log.With("node", cfg.Name)
+
+	if err := n.openWire(); err != nil {
+		return nil, err
+	}
+	if err := n.openHost(); err != nil {
+		return nil, err
+	}
+	if err := n.openGossip(); err != nil {
+		return nil, err
+	}
+	if err := n.openAdmin(); err != nil {
+		return nil, err
+	}
+	close(n.ready)
+	n.background(n.followGossip)
+	n.background(n.reconcile)
+	n.background(n.move)
+	n.background(n.plan)
+	return n, ctx.Err()
+}
+
+func randomBoot() uint64 {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return binary.LittleEndian.Uint64(b[:]) | 1
+}
+
+func (n *Node) openStorage() error {
+	var err error
+	options := wal.Options{Logger: n.log}
+	dir := "wal"
+	if n.cfg.InMemory {
+		n.store = store.OpenMemory(n.cfg.Name)
+		options.FS, options.SegmentBytes = wal.NewMemFS(), 4<<20
+	} else {
+		n.store, err = store.Open(n.cfg.DataDir, store.Options{Name: n.cfg.Name, Logger: n.log})
+		if err != nil {
+			return err
+		}
+		dir = filepath.Join(n.cfg.DataDir, "wal")
+	}
+	options.Checkpoints = n.store
+	n.wal, err = wal.Open(dir, options)
+	return err
+}
+
+func (n *Node) openWire() error {
+	l, err := net.Listen("tcp", n.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("fleet: Config.Listen %q: %w; choose a free port of this machine, or port 0", n.cfg.Listen, err)
+	}
+	n.wire, err = wire.New(wire.Config{
+		Fleet: n.fleet, Node: n.id, Boot: n.boot, Listener: l, Resolve: n.resolve,
+		TLS: n.cfg.TLS, Handler: handler{n}, Logger: n.log,
+	})
+	if err != nil {
+		l.Close()
+	}
+	return err
+}
+
+func (n *Node) openHost() error {
+	types := append(slices.Clone(n.cfg.Types), catalogueType{n})
+	var err error
+	n.host, err = group.NewHost(group.HostConfig{
+		Node: n.id, Log: n.wal, Store: n.store, Transport: n.wire, Types: types, Logger: n.log,
+		OnChange: n.memberChanged, OnBroken: n.broken,
+	})
+	if err != nil {
+		return err
+	}
+	// The wire starts only now: its handler hands messages to the host.
+	if err := n.wire.Start(); err != nil {
+		return err
+	}
+	return n.host.Resume()
+}
+
+func (n *Node) openGossip() error {
+	state := gossip.StateInactive
+	listen := n.cfg.AdvertiseListen
+	if listen == "" {
+		listen = n.wire.Addr().String()
+	}
+	var err error
+	n.gossip, err = gossip.Start(gossip.Config{
+		Meta: gossip.Meta{
+			Fleet: n.fleet, Node: n.id, Boot: n.boot, Name: n.cfg.Name, Wire: listen, Admin: n.cfg.Admin, State: state,
+			ProtocolMin: wire.ProtocolMin, ProtocolMax: wire.ProtocolMax, Founders: uint8(n.cfg.Founders),
+		},
+		Bind: n.cfg.Gossip, Advertise: n.cfg.AdvertiseGossip, Join: n.cfg.Join, Keys: n.cfg.Keys,
+		RejoinInterval: n.cfg.RejoinInterval, Local: n.cfg.Local, Logger: n.log, OnChange: n.gossipChanged.raise,
+	})
+	return err
+}
+
+// resolve finds where a node listens: gossip knows it best, the catalogue knows it
+// from before.
+func (n *Node) resolve(id ident.NodeID) (string, bool) {
+	select {
+	case <-n.ready:
+	default:
+		return n.resolveFromCatalogue(id)
+	}
+	for _, m := range n.gossip.Members() {
+		if m.Node == id && m.Wire != "" {
+			return m.Wire, true
+		}
+	}
+	return n.resolveFromCatalogue(id)
+}
+
+func (n *Node) resolveFromCatalogue(id ident.NodeID) (string, bool) {
+	if c := n.catalogue.Load(); c != nil {
+		if node, ok := c.Node(id); ok && node.Wire != "" {
+			return node.Wire, true
+		}
+	}
+	return "", false
+}
+
+// ID is the node's identity, which its data folder keeps.
+func (n *Node) ID() NodeID { return n.id }
+
+// Name is what people call the node.
+func (n *Node) Name() string { return n.cfg.Name }
+
+// GossipAddr is where the node gossips: what others give as Config.Join.
+func (n *Node) GossipAddr() string { return n.gossip.Addr() }
+
+// ListenAddr is where the node takes other nodes' connections.
+func (n *Node) ListenAddr() string { return n.wire.Addr().String() }
+
+// background runs f on a goroutine that Close waits for.
+func (n *Node) background(f func(ctx context.Context)) {
+	n.wg.Add(1)
+	go func() {
+		defer n.wg.Done()
+		f(n.ctx)
+	}()
+}
+
+// broken ends a node whose log failed: nothing that it could still say is worth
+// the risk of saying it on a disk that loses writes.
+func (n *Node) broken(err error) {
+	n.cancel(fmt.Errorf("fleet: the log of node %s failed and the node has stopped: %w; check the disk, then start the process again", n.cfg.Name, err))
+}
+
+// Done is closed when the node has stopped, by Close or because its log failed.
+func (n *Node) Done() <-chan struct{} { return n.ctx.Done() }
+
+// Err tells why the node stopped; nil while it runs.
+func (n *Node) Err() error { return context.Cause(n.ctx) }
+
+// Shutdown drains the node, as Deactivate does, until ctx ends, and closes it.
+func (n *Node) Shutdown(ctx context.Context) error {
+	err := n.Deactivate(ctx, nil)
+	return errors.Join(err, n.Close())
+}
+
+// leaveTimeout bounds how long Close tries to tell others that it goes.
+const leaveTimeout = time.Second
+
+// Close stops the node. Everything acknowledged is on disk; its members resume at
+// the next Open. It is idempotent.
+func (n *Node) Close() error {
+	n.closeOnce.Do(func() { n.closeErr = n.close() })
+	return n.closeErr
+}
+
+func (n *Node) close() error {
+	var errs []error
+	n.giveLeadershipAway()
+	n.cancel(ErrClosed)
+	if err := n.closeAdmin(); err != nil {
+		n.log.Debug("the admin API did not end in time", "error", err)
+	}
+	if n.gossip != nil {
+		if err := n.gossip.Leave(leaveTimeout); err != nil {
+			n.log.Debug("the fleet was not told of the leave", "error", err)
+		}
+		errs = append(errs, n.gossip.Close())
+	}
+	n.wg.Wait()
+	if n.host != nil {
+		n.host.Close()
+	}
+	if n.wire != nil {
+		errs = append(errs, n.wire.Close())
+	}
+	if n.wal != nil {
+		errs = append(errs, n.wal.Close())
+	}
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
+	}
+	return errors.Join(errs...)
+}

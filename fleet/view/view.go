@@ -1,0 +1,134 @@
+// Package view holds what a node tells about its fleet: the results of the
+// inspecting calls of package fleet, which are also, field by field, the JSON of
+// the admin API and of `fleetctl -o json`. The JSON names are stable: fields are
+// added, never renamed or given another meaning.
+//
+// Nodes are named by their name; where two nodes of the fleet bear the same name,
+// both are named by their id. Every call that takes a node takes either.
+package view
+
+import (
+	"time"
+
+	"github.com/raftfleet/raftfleet/internal/ident"
+)
+
+// Status is the state of the whole fleet as one node sees it.
+type Status struct {
+	FleetID             ident.FleetID `json:"fleet_id"`
+	Node                string        `json:"node"` // the node that answers
+	Nodes               []Node        `json:"nodes"`
+	Groups              int           `json:"groups"`
+	GroupsWithoutLeader int           `json:"groups_without_leader"`
+	Members             int           `json:"members"`
+	MovesInFlight       int           `json:"moves_in_flight"`
+	Catalogue           Catalogue     `json:"catalogue"`
+	Problems            []Problem     `json:"problems"`
+}
+
+// Catalogue tells who holds the fleet's own state.
+type Catalogue struct {
+	Leader string   `json:"leader"` // empty while there is none
+	Term   uint64   `json:"term"`
+	Voters []string `json:"voters"`
+}
+
+// Node is one node of the fleet.
+type Node struct {
+	ID      ident.NodeID `json:"id"`
+	Name    string       `json:"name"`
+	Zone    string       `json:"zone"`
+	State   string       `json:"state"` // joining, active, suspect, draining, inactive, dead
+	Alive   bool         `json:"alive"` // gossip hears it
+	Members int          `json:"members"`
+	Leaders int          `json:"leaders"`
+	Weight  int          `json:"weight"`
+	Since   time.Time    `json:"since"`            // when it entered State
+	Reason  string       `json:"reason,omitempty"` // why it is in State, where somebody or something decided so
+	Addr    string       `json:"addr"`             // where other nodes reach it
+	Admin   string       `json:"admin,omitempty"`  // its admin API
+}
+
+// NodeDetail is one node with what it hosts.
+type NodeDetail struct {
+	Node
+	Groups   []HostedMember `json:"groups"`
+	Problems []Problem      `json:"problems"`
+}
+
+// HostedMember is a member of a group seen from its node.
+type HostedMember struct {
+	Group  string `json:"group"`
+	Role   string `json:"role"` // leader, follower, candidate, learner, or unknown where only the leader could tell
+	Target bool   `json:"target"`
+}
+
+// Group is one line of the list of groups.
+type Group struct {
+	Name     string        `json:"name"`
+	GroupID  ident.GroupID `json:"group_id"`
+	Type     string        `json:"type"`
+	Replicas int           `json:"replicas"`
+	Leader   string        `json:"leader"` // empty while none is known
+	Members  []string      `json:"members"`
+	Target   []string      `json:"target"`
+}
+
+// GroupStatus is one group as its leader sees it or, where it has none, as far as
+// the answering node can tell.
+type GroupStatus struct {
+	Name         string        `json:"name"`
+	GroupID      ident.GroupID `json:"group_id"`
+	Type         string        `json:"type"`
+	Replicas     int           `json:"replicas"`
+	Leader       string        `json:"leader"`
+	Term         uint64        `json:"term"`
+	Commit       uint64        `json:"commit"`
+	LogBytes     uint64        `json:"log_bytes"`
+	SnapshotSize int64         `json:"snapshot_size"`
+	Asleep       bool          `json:"asleep"`
+	Members      []Member      `json:"members"`
+	Target       []string      `json:"target"`
+	Preferred    string        `json:"preferred"` // who should lead
+	Problems     []Problem     `json:"problems"`
+}
+
+// Member is one replica of a group.
+type Member struct {
+	Node         string         `json:"node"`
+	Zone         string         `json:"zone"`
+	MemberID     ident.MemberID `json:"member_id"`
+	Role         string         `json:"role"` // leader, voter, learner, outgoing
+	Applied      uint64         `json:"applied"`
+	Lag          uint64         `json:"lag"` // entries behind the leader's last
+	Unresponsive bool           `json:"unresponsive"`
+	Failed       string         `json:"failed,omitempty"` // why the member was stopped, if it was
+}
+
+// Problem is something an operator would want to know, with what to do about it.
+type Problem struct {
+	Kind   string    `json:"kind"`  // no_leader, no_quorum, too_few_members, too_few_zones, member_failed, node_unreachable, catalogue_no_leader, disk_full, disk_slow, move_stuck
+	Thing  string    `json:"thing"` // the group or node concerned
+	Reason string    `json:"reason"`
+	Remedy string    `json:"remedy,omitempty"`
+	Since  time.Time `json:"since,omitzero"`
+}
+
+// Event is one thing that happened, as the answering node saw it.
+type Event struct {
+	Seq    uint64    `json:"seq"` // ascending on one node; resume after it
+	Time   time.Time `json:"time"`
+	Kind   string    `json:"kind"` // node_joined, node_left, node_suspect, node_dead, group_added, group_removed, leader_changed, move_started, move_step, move_done, move_failed, member_failed, problem, ...
+	Node   string    `json:"node,omitempty"`
+	Group  string    `json:"group,omitempty"`
+	Detail string    `json:"detail"`
+}
+
+// DrainProgress tells how far a drain is.
+type DrainProgress struct {
+	Members int      `json:"members"` // still to leave
+	Leaders int      `json:"leaders"` // still to leave
+	Moved   int      `json:"moved"`
+	Blocked []string `json:"blocked,omitempty"` // groups that cannot leave, with the reason
+	Done    bool     `json:"done"`
+}
