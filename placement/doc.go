@@ -25,7 +25,11 @@
 // Planning what was planned changes nothing. What cannot be met is said in
 // [Result.Infeasible], with the reason.
 //
-// Callers give all nodes and all groups of one catalogue index, and commit the
+// [Place] gives one new group its first members by the same rules without
+// looking at all others; [Rank] is the pure ranking; [CatalogueVoters] chooses
+// who votes in the fleet's own group.
+//
+// Callers of Plan give all nodes and all groups of one catalogue index, and commit the
 // targets that they take from the result; they may take any prefix and plan
 // again. Nothing in this package keeps or shares memory between calls: all
 // functions are safe for concurrent use.

@@ -2,16 +2,17 @@ package placement
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 )
 
 // divideMembers sets every node's fair number of members. Groups that want the
 // same number of members have the same fair division, so it is worked out once
-// for each such number and multiplied.
-func (l *ledger) divideMembers() {
+// for each such number; costs has what all groups of a number cost together.
+func (l *ledger) divideMembers(costs map[int]int64) {
 	for i := range l.nodes {
 		n := &l.nodes[i]
-		n.counts = n.State == Active || n.State == Suspect || n.State == Joining && len(n.hosted) > 0
+		n.counts = n.State == Active || n.State == Suspect || n.State == Joining && n.load.have > 0
 		if n.counts {
 			z := &l.zones[n.zone]
 			z.size++
@@ -19,16 +20,7 @@ func (l *ledger) divideMembers() {
 			z.nodes = append(z.nodes, int32(i))
 		}
 	}
-	costs := make(map[int]int64)
-	for i := range l.groups {
-		costs[l.groups[i].replicas()] += l.groups[i].cost()
-	}
-	sizes := make([]int, 0, len(costs))
-	for n := range costs {
-		sizes = append(sizes, n)
-	}
-	slices.Sort(sizes)
-	for _, n := range sizes {
+	for _, n := range slices.Sorted(maps.Keys(costs)) {
 		l.divideGroup(n, uint64(costs[n]))
 	}
 }
@@ -81,8 +73,7 @@ func (l *ledger) zoneLimit(n int) int {
 	}
 }
 
-// divideLeaders sets every node's fair number of leaders: by weight, at most
-// one for each group that it hosts.
+// divideLeaders sets every node's fair number of leaders.
 func (l *ledger) divideLeaders() {
 	var total uint64
 	hosted := make([]uint64, len(l.nodes))
@@ -102,6 +93,12 @@ func (l *ledger) divideLeaders() {
 			total += unit
 		}
 	}
+	l.divideLeads(total, hosted)
+}
+
+// divideLeads divides so many leaders by weight, to each node at most what it
+// hosts.
+func (l *ledger) divideLeads(total uint64, hosted []uint64) {
 	weights := make([]uint64, len(l.nodes))
 	for i := range l.nodes {
 		if hosted[i] > 0 {

@@ -6,8 +6,9 @@ import (
 )
 
 // chooseLeaders keeps every preferred leader that can stay and finds one for
-// the others: members on active nodes below their share first, then the best
-// score, which is the choice of rendezvous hashing.
+// the others: members on active nodes below their share first (those that lead
+// almost nothing before the others), then the best score, which is the choice of
+// rendezvous hashing.
 func (l *ledger) chooseLeaders() {
 	l.divideLeaders()
 	var open []int32
@@ -32,23 +33,22 @@ func (l *ledger) chooseLeaders() {
 }
 
 func (l *ledger) leaderFor(e *groupEntry) int32 {
+	const never = 5 // draining and dead nodes
 	rank := func(n *nodeEntry) int {
-		switch {
-		case n.State == Active && n.share.below():
-			return 0
-		case n.State == Active:
-			return 1
-		case n.State == Suspect:
-			return 2
-		case n.State == Joining:
+		switch n.State {
+		case Active:
+			return n.share.fill()
+		case Suspect:
 			return 3
+		case Joining:
+			return 4
 		}
-		return 4 // draining and dead nodes lead nothing
+		return never
 	}
-	chosen, chosenRank := none, 4
+	chosen, chosenRank := none, never
 	for _, i := range e.members {
 		r := rank(&l.nodes[i])
-		if r < chosenRank || r == chosenRank && r < 4 && score(e.hash, l.nodes[i].hash) > score(e.hash, l.nodes[chosen].hash) {
+		if r < chosenRank || r == chosenRank && r < never && score(e.hash, l.nodes[i].hash) > score(e.hash, l.nodes[chosen].hash) {
 			chosen, chosenRank = i, r
 		}
 	}

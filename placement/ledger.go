@@ -70,14 +70,23 @@ func (g *groupEntry) because(kind Kind, from, to ident.NodeID) {
 }
 
 func newLedger(in Input) *ledger {
-	policy := in.Policy.withDefaults()
+	l := newEmptyLedger(in.Nodes, in.Policy)
+	l.openGroups(in.Groups)
+	costs := make(map[int]int64)
+	for i := range l.groups {
+		costs[l.groups[i].replicas()] += l.groups[i].cost()
+	}
+	l.divideMembers(costs)
+	return l
+}
+
+func newEmptyLedger(nodes []Node, policy Policy) *ledger {
+	policy = policy.withDefaults()
 	l := &ledger{policy: policy, few: make(map[int]*Reason)}
 	percent := uint64(policy.EpsilonPercent)
 	l.members = bounds{percent: percent, slack: uint64(policy.MemberSlack) * unit}
 	l.leaders = bounds{percent: percent, slack: uint64(policy.LeaderSlack) * unit}
-	l.openNodes(canonicalNodes(in.Nodes))
-	l.openGroups(in.Groups)
-	l.divideMembers()
+	l.openNodes(canonicalNodes(nodes))
 	return l
 }
 

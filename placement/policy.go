@@ -14,8 +14,8 @@ type Policy struct {
 	EpsilonPercent int
 	// MemberSlack is the least such distance in members, default 2, and
 	// LeaderSlack that in leaders, default 5, so that small numbers do not
-	// cause moves. Neither ever exceeds half of the fair number: a new node
-	// does not stay empty.
+	// cause moves. A node with less than half of its fair number always gets
+	// some: a new node does not stay empty.
 	MemberSlack, LeaderSlack int
 }
 

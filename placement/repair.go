@@ -105,16 +105,15 @@ func (l *ledger) lack(r Reason, key int) {
 }
 
 // candidate is the active node that should have e's next member, none if there
-// is no other: least-used zone first, then nodes below their fair number, then
-// the best score. Where the policy limits a zone's members instead of spreading
+// is no other: least-used zone first, then nodes below their fair number (the
+// almost empty before the others), then the best score. Where the policy limits a zone's members instead of spreading
 // them, only zones at their limit come later.
 func (l *ledger) candidate(e *groupEntry, may func(n int32) bool) int32 {
 	use := l.zoneUse(e)
 	limit := l.policy.MaxPerZone
 	var chosen struct {
-		crowd, use int
-		below      bool
-		score      uint64
+		crowd, fill, use int
+		score            uint64
 	}
 	winner := none
 	for _, i := range l.active {
@@ -127,15 +126,15 @@ func (l *ledger) candidate(e *groupEntry, may func(n int32) bool) int32 {
 		if winner != none && crowd > chosen.crowd || e.has(i) || !may(i) {
 			continue
 		}
-		below := n.load.below()
+		fill := n.load.fill()
 		points := score(e.hash, n.hash)
 		better := winner == none
 		switch {
 		case better:
 		case crowd != chosen.crowd:
 			better = crowd < chosen.crowd
-		case below != chosen.below:
-			better = below
+		case fill != chosen.fill:
+			better = fill < chosen.fill
 		case used != chosen.use:
 			better = used < chosen.use
 		default:
@@ -143,7 +142,7 @@ func (l *ledger) candidate(e *groupEntry, may func(n int32) bool) int32 {
 		}
 		if better {
 			winner = i
-			chosen.crowd, chosen.use, chosen.below, chosen.score = crowd, used, below, points
+			chosen.crowd, chosen.fill, chosen.use, chosen.score = crowd, fill, used, points
 		}
 	}
 	return winner

@@ -142,8 +142,17 @@ func (a account) lower(b account) bool {
 	return lessProduct(uint64(a.have), max(b.fair, 1), uint64(b.have), max(a.fair, 1))
 }
 
-// below tells whether one more would not yet exceed what is fair, rounded up.
-func (a account) below() bool { return uint64(a.have)*unit+noise < a.fair }
+// fill is 0 for a node that has less than half of what is fair, which balancing
+// would not leave as it is, 1 for one that is still below it, else 2.
+func (a account) fill() int {
+	switch have := uint64(a.have)*unit + noise; {
+	case have < a.fair/2:
+		return 0
+	case have < a.fair:
+		return 1
+	}
+	return 2
+}
 
 // floor and ceiling are what is fair, rounded to whole members.
 func (a account) floor() uint64   { return (a.fair + noise) / unit * unit }
@@ -168,7 +177,7 @@ type bounds struct {
 
 func (b bounds) slackOf(fair uint64) uint64 {
 	part, _ := mulDiv(fair, b.percent, 100)
-	return min(max(part, b.slack), fair/2)
+	return max(part, b.slack)
 }
 
 func (b bounds) above(a account) bool {
@@ -177,6 +186,6 @@ func (b bounds) above(a account) bool {
 }
 
 func (b bounds) under(a account) bool {
-	least := min(a.fair-b.slackOf(a.fair), a.floor())
+	least := min(a.fair-min(b.slackOf(a.fair), a.fair/2), a.floor())
 	return uint64(a.have)*unit < least-min(least, b.grain)
 }

@@ -25,6 +25,7 @@ type Machine struct {
 	// What follows from the state.
 	byID   map[ident.GroupID]*Group
 	hosted hostIndex
+	census census
 
 	ring    ring
 	changed chan struct{} // closed at the next change; nil while nobody waits
@@ -47,7 +48,7 @@ func (m *Machine) clear() {
 	m.byID = make(map[ident.GroupID]*Group)
 	m.archives = make(map[string]*Archive)
 	m.settings = make(map[string]string)
-	m.hosted = make(hostIndex)
+	m.hosted, m.census = make(hostIndex), newCensus()
 }
 
 // Apply carries out one command. index is its place in the log, time the log's
@@ -100,22 +101,30 @@ func (m *Machine) groupIf(name string, expected ident.GroupID) (*Group, error) {
 	return g, nil
 }
 
-// putNode, putGroup and dropGroup publish a change.
+// putNode, putGroup and dropGroup publish a change. enterGroup does so without
+// remembering it as one.
 func (m *Machine) putNode(n *Node) {
 	m.nodes[n.ID] = n
 	m.ring.node(n.ID)
 }
 
 func (m *Machine) putGroup(g *Group) {
-	m.groups.ReplaceOrInsert(g)
-	m.hosted.replace(m.byID[g.ID], g)
-	m.byID[g.ID] = g
+	m.enterGroup(g)
 	m.ring.group(g.ID)
+}
+
+func (m *Machine) enterGroup(g *Group) {
+	old := m.byID[g.ID]
+	m.groups.ReplaceOrInsert(g)
+	m.hosted.replace(old, g)
+	m.census.replace(old, g)
+	m.byID[g.ID] = g
 }
 
 func (m *Machine) dropGroup(g *Group) {
 	m.groups.Delete(g)
 	m.hosted.replace(g, nil)
+	m.census.replace(g, nil)
 	delete(m.byID, g.ID)
 	m.ring.group(g.ID)
 }

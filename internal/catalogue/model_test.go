@@ -3,6 +3,7 @@ package catalogue
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"sync"
 	"testing"
 
@@ -101,8 +102,9 @@ func write(t *rapid.T, m *Machine) []byte {
 }
 
 func checkInvariants(t *rapid.T, m *Machine) {
-	hosted := make(map[ident.NodeID]int)
+	hosted, counted := make(map[ident.NodeID]int), newCensus()
 	for _, g := range m.Groups("", 0) {
+		counted.count(g, 1)
 		if byID, ok := m.GroupByID(g.ID); !ok || byID != g {
 			t.Fatalf("group %s is not found by its identifier", g.Name)
 		}
@@ -128,6 +130,9 @@ func checkInvariants(t *rapid.T, m *Machine) {
 		if got := len(m.HostedBy(node)); got != hosted[node] {
 			t.Fatalf("node %s hosts %d groups, its index has %d", node, hosted[node], got)
 		}
+	}
+	if census := m.Census(); !reflect.DeepEqual(census, placement.Census(counted)) {
+		t.Fatalf("the census is %+v, counted are %+v", census, counted)
 	}
 	if m.NumGroups() != len(m.byID) || len(m.hosted) != len(hosted) {
 		t.Fatal("an index has what the state has not")

@@ -119,9 +119,7 @@ func (m *Machine) Restore(r io.Reader) error {
 		m.nodes[n.ID] = n
 	}
 	for _, g := range img.groups {
-		m.groups.ReplaceOrInsert(g)
-		m.byID[g.ID] = g
-		m.hosted.replace(nil, g)
+		m.enterGroup(g)
 	}
 	for _, a := range img.archives {
 		m.archives[a.Name] = a
