@@ -35,6 +35,7 @@ type link struct {
 	since time.Time
 	boot  uint64 // of the other side while connected, else 0
 	last  error  // why it is not connected
+	tries int    // dials that failed, since the last that did not
 }
 
 func (t *Transport) newLink(to ident.NodeID, class Class) *link {
@@ -144,7 +145,7 @@ func (l *link) pause(d time.Duration, addr string) {
 func (l *link) serve(conn net.Conn, w welcome, addr string) error {
 	l.out.mu.Lock()
 	l.addr, l.since, l.boot, l.last = addr, time.Now(), w.boot, nil
-	l.out.down = nil
+	l.out.down, l.tries = nil, 0
 	l.out.parked = false
 	l.out.mu.Unlock()
 	l.t.cfg.Logger.Info("connected", "node", l.to, "class", l.class, "addr", addr)
@@ -224,6 +225,7 @@ func (l *link) read(conn net.Conn) error {
 func (l *link) unreachable(addr string, err error) {
 	l.out.mu.Lock()
 	l.addr, l.last = addr, err
+	l.tries++
 	l.out.down = notSent(l.to, err)
 	failed := l.failCalls(l.out.down, err)
 	l.out.drop()

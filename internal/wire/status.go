@@ -26,6 +26,7 @@ type LinkStatus struct {
 	Queued    int       // bytes that wait or are being written
 	Pending   int       // calls without an answer
 	Sent      uint64    // bytes, since Used
+	Tries     int       // dials that failed since the last handshake
 	Err       error     // why it is not connected, nil if it was not tried yet
 }
 
@@ -60,6 +61,7 @@ func (l *link) status() LinkStatus {
 		Queued:    l.out.waiting + l.out.inflight,
 		Pending:   l.calls.active,
 		Sent:      l.sent.Load(),
+		Tries:     l.tries,
 		Err:       l.last,
 	}
 }
