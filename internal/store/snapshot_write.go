@@ -241,6 +241,9 @@ func (w *diskWriter) publish(h *header) error {
 	w.d.step("written")
 	if err := w.file.Sync(); err != nil {
 		w.drop()
+		if isFull(err) {
+			return fullError(err) // of this file alone, which is gone now
+		}
 		return w.d.commits.fail(err)
 	}
 	w.d.step("synced")

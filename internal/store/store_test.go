@@ -411,8 +411,9 @@ func TestConcurrentWritersShareTransactions(t *testing.T) {
 	}
 }
 
-// Readers of a snapshot that newer ones replace get one of them, whole.
-func TestConcurrentSnapshotReadAndCommit(t *testing.T) {
+// Readers of a snapshot that newer ones replace get one of them, whole, with the
+// index that belongs to it.
+func TestHazard15IndexAndBodyChangeTogether(t *testing.T) {
 	both(t, func(t *testing.T, s Store) {
 		k := key(2, 1)
 		must(t, s.PutMember(k, nil))
