@@ -195,17 +195,17 @@ func (n *Node) enter(ctx context.Context, zone string) error {
 	}
 	for {
 		changed := n.catalogueWatch()
+		// Once its copy has the registration, it is caught up enough to take part.
 		if c := n.catalogue.Load(); c != nil {
 			if node, ok := c.Node(n.id); ok && node.Member == me.Member && node.Zone == zone {
-				if node.State == placement.Active {
+				if me.State == placement.Active && node.State == placement.Active {
 					return nil
 				}
-				if node.State != placement.Joining {
-					return fmt.Errorf("the catalogue lists the node as %s: %s", node.State, node.Reason)
-				}
-				// Its copy has the registration: it is caught up enough to take part.
-				if _, err := n.propose(ctx, &catalogue.SetNodeState{ID: n.id, To: placement.Active, IfState: []placement.State{placement.Joining}}); err != nil {
-					return err
+				if me.State != placement.Active {
+					if me, err = n.becomeActive(ctx, me, register); err != nil {
+						return err
+					}
+					continue
 				}
 			}
 		}
@@ -217,6 +217,24 @@ func (n *Node) enter(ctx context.Context, zone string) error {
 			return n.Err()
 		}
 	}
+}
+
+// becomeActive has the catalogue list the node as active, whatever it was before:
+// new, drained, or not heard for a while. It returns the node as it then is.
+func (n *Node) becomeActive(ctx context.Context, me *catalogue.Node, register *catalogue.RegisterNode) (*catalogue.Node, error) {
+	set := &catalogue.SetNodeState{ID: n.id, To: placement.Active, IfState: []placement.State{me.State}}
+	result, err := n.retry(ctx, func(ctx context.Context) ([]byte, error) { return n.propose(ctx, set) })
+	if err == nil {
+		return set.Result(result)
+	}
+	if !errors.Is(err, catalogue.ErrStateMoved) {
+		return nil, err
+	}
+	// The planner was faster: see what it made of the node.
+	if result, err = n.retry(ctx, func(ctx context.Context) ([]byte, error) { return n.propose(ctx, register) }); err != nil {
+		return nil, err
+	}
+	return register.Result(result)
 }
 
 // retry repeats an act of the life cycle for as long as nobody can be asked.
