@@ -1,0 +1,37 @@
+// Package admin is the HTTP/JSON API of one node, and its client.
+//
+// The server knows nothing of how things are done: it decodes a request, asks the
+// Node that it was given, and encodes what that says. The paths, all JSON:
+//
+//	GET    /v1/status
+//	GET    /v1/nodes                          a list of view.Node
+//	GET    /v1/nodes/{node}
+//	GET    /v1/nodes/{node}/drain             progress of a drain
+//	POST   /v1/nodes/{node}/drain
+//	POST   /v1/nodes/{node}/undrain
+//	POST   /v1/nodes/{node}/forget            {"force": false}
+//	GET    /v1/groups?prefix=&after=&limit=   a list in the order of names
+//	GET    /v1/groups/{name}
+//	POST   /v1/groups/{name}                  {"type": "counter", "replicas": 3, "restore": false}
+//	DELETE /v1/groups/{name}?keep=false
+//	POST   /v1/groups/{name}/transfer         {"to": "node"}
+//	POST   /v1/groups/{name}/recover          {"confirm": "name"}
+//	POST   /v1/groups/{name}/call/{op}?command_id=
+//	POST   /v1/groups/{name}/query/{op}?local=&stale=
+//	GET    /v1/events?after=&wait=
+//	GET    /livez /readyz /metrics, and /debug/pprof/ on request
+//
+// The body of a call or a query is the argument of the operation as JSON, and so
+// is the result. Unknown fields and parameters are errors: a misspelt word must
+// not be taken for its default. A body is at most MaxBodyBytes.
+//
+// A failure answers with {"error", "kind", "remedy", "outcome"}; see Error.
+//
+// Who may ask: the server listens on loopback; anywhere else it wants a bearer
+// token or client certificates and refuses to start without. A page in a browser
+// of the same machine cannot change anything: what changes needs the content type
+// application/json or the header Raftfleet-Admin, requests from other origins are
+// refused, and so are host names that are not this machine's.
+//
+// All types are safe for concurrent use.
+package admin
