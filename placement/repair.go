@@ -123,7 +123,7 @@ func (l *ledger) candidate(e *groupEntry, may func(n int32) bool) int32 {
 		if limit > 0 {
 			crowd = max(0, used+1-limit)
 		}
-		if winner != none && crowd > chosen.crowd || e.has(i) || !may(i) {
+		if winner != none && crowd > chosen.crowd {
 			continue
 		}
 		fill := n.load.fill()
@@ -140,7 +140,7 @@ func (l *ledger) candidate(e *groupEntry, may func(n int32) bool) int32 {
 		default:
 			better = points > chosen.score
 		}
-		if better {
+		if better && !e.has(i) && may(i) { // last, as hardly any is better
 			winner = i
 			chosen.crowd, chosen.fill, chosen.use, chosen.score = crowd, fill, used, points
 		}

@@ -35,6 +35,9 @@ func (l *ledger) spreadGroup(g int32, e *groupEntry) bool {
 		}
 		roomiest = limit - 1
 	}
+	if roomiest < 0 {
+		return false // spread as widely as can be
+	}
 	to := l.candidate(e, func(n int32) bool { return use[l.nodes[n].zone] <= roomiest })
 	if to == none {
 		return false
