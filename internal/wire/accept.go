@@ -48,6 +48,12 @@ func (t *Transport) acceptAll() {
 			conn.Close()
 			return
 		}
+		if len(t.conns) >= maxAccepted {
+			t.mu.Unlock()
+			conn.Close()
+			<-t.shaking
+			continue
+		}
 		t.conns[conn] = struct{}{}
 		t.wg.Go(func() { t.receive(conn) })
 		t.mu.Unlock()
@@ -94,13 +100,13 @@ func (t *Transport) receive(raw net.Conn) {
 // replaceOlder makes a connection the one of its node and class, and closes the
 // one before: its dialler has given it up, or will not notice otherwise.
 func (t *Transport) replaceOlder(h hello, conn net.Conn) bool {
+	if h.class == Snapshots {
+		return true // several are in use side by side
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
 		return false
-	}
-	if h.class == Snapshots {
-		return true // several are in use side by side
 	}
 	key := inboundKey{h.node, h.class}
 	if old, ok := t.inbound[key]; ok {

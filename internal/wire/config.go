@@ -106,7 +106,8 @@ type Config struct {
 }
 
 // Handler receives what other nodes send. All methods are called concurrently
-// for different peers. Except for Snapshot they run on the goroutine that reads
+// for different peers, and now and then for one, while its new connection takes
+// the place of an old one. Except for Snapshot they run on the goroutine that reads
 // the connection and must not block: what they delay is everything that this
 // peer sends in that class.
 //

@@ -17,7 +17,7 @@ const (
 
 	// growStep is how far a buffer may run ahead of what has arrived of a large
 	// frame: a header alone must not make this node allocate the whole.
-	growStep = 1 << 20
+	growStep = maxChunk
 )
 
 // frameReader takes frames from a stream with few, large reads. Payloads alias

@@ -43,8 +43,14 @@ type peer struct {
 	streams streamPool
 }
 
-// maxHandshakes bounds the connections that have not yet said who they are.
-const maxHandshakes = 128
+const (
+	// maxHandshakes bounds the connections that have not yet said who they are.
+	maxHandshakes = 128
+
+	// maxAccepted bounds all connections that others made: far above what a
+	// fleet of a thousand nodes needs, below what a process can have.
+	maxAccepted = 16 << 10
+)
 
 // New checks the configuration. It starts nothing; it does not close the
 // listener when it fails.

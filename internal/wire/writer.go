@@ -2,6 +2,7 @@ package wire
 
 import (
 	"net"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -72,6 +73,10 @@ func (w *boxWriter) run(keepAlive time.Duration, ping bool, stop <-chan error) e
 		if idle {
 			select {
 			case <-w.box.wake:
+				// Who woke this is often one of many that can run: let them add
+				// theirs, so that one Write takes all. With nobody else to run
+				// this costs next to nothing.
+				runtime.Gosched()
 			case <-ticker.C:
 				w.box.tick(ping)
 			case err := <-stop:
