@@ -30,6 +30,8 @@ type mover struct {
 const (
 	// moveRetry is how soon a group whose next step must wait is looked at again.
 	moveRetry = 100 * time.Millisecond
+	// preferredRetry is how soon it is looked again whether the preferred leader can lead.
+	preferredRetry = time.Second
 	// moveWorkers is how many groups of this node take a step at the same time.
 	moveWorkers = 8
 	// caughtUpEntries is how far behind a learner may be to be promoted.
@@ -149,6 +151,14 @@ func (n *Node) watchTargets(ctx context.Context) {
 					n.mover.look(g, now)
 				}
 			}
+			// A node that came back may be the one that should lead.
+			for _, id := range nodes {
+				for _, g := range c.HostedBy(id) {
+					if info, ok := n.host.Info(g.ID); ok && g.Preferred == id && info.Role == consensus.Leader {
+						n.mover.look(g.ID, now)
+					}
+				}
+			}
 			if len(nodes) > 0 || !complete {
 				n.mover.look(ident.Catalogue, now)
 			}
@@ -192,6 +202,9 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 	if step.kind == stepNone {
 		if g != nil {
 			n.settle(ctx, g, s)
+		}
+		if wanted.preferred != 0 && wanted.preferred != n.id && n.mayLead(wanted.preferred) {
+			n.mover.look(id, time.Now().Add(preferredRetry)) // it is there, and not caught up yet
 		}
 		return
 	}
