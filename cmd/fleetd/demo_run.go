@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/raftfleet/raftfleet/fleet/view"
@@ -125,8 +126,12 @@ func (d *demonstration) readEvents(ctx context.Context) []string {
 			texts = append(texts, fmt.Sprintf("%s (%s, seen by %s)", text, plain(e.Kind), n.Name))
 		}
 	}
+	var numbers []string
 	for _, kind := range sortedKeys(many) {
-		texts = append(texts, fmt.Sprintf("%d × %s", many[kind], plain(kind)))
+		numbers = append(numbers, fmt.Sprintf("%s × %d", plain(kind), many[kind]))
+	}
+	if len(numbers) > 0 {
+		texts = append(texts, "groups: "+strings.Join(numbers, ", "))
 	}
 	return texts
 }

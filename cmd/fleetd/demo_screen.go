@@ -59,8 +59,8 @@ func (s *screen) heading(nodes []*harness.Node) {
 	for _, name := range s.names {
 		leaders += fmt.Sprintf("%*s", s.width, name)
 	}
-	s.say("%6s  %5s  %9s  %7s  %5s  %7s   leaders on%s", "", "nodes", "led", "calls/s", "moves", "unknown", "")
-	s.say("%6s  %5s  %9s  %7s  %5s  %7s  %s", "", "up", "groups", "", "", "", leaders)
+	s.say("%6s  %5s  %9s  %7s  %5s  %7s   leaders on", "", "nodes", "groups", "adds/s", "moves", "unknown")
+	s.say("%6s  %5s  %9s  %7s  %5s  %7s  %s", "", "up", "led", "", "", "", leaders)
 }
 
 // state is one line of the table.
