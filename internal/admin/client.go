@@ -139,6 +139,9 @@ func (c *Client) do(ctx context.Context, o operation) ([]byte, error) {
 		target.WriteByte('?')
 		target.WriteString(o.query.Encode())
 	}
+	if len(o.body) > MaxBodyBytes {
+		return nil, tooLarge()
+	}
 	var sent atomic.Bool // as soon as there was a connection, something may have gone out
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }})
 	r, err := http.NewRequestWithContext(ctx, o.method, target.String(), bytes.NewReader(o.body))

@@ -200,6 +200,14 @@ func TestChangeWithoutAWholeAnswerIsUnknown(t *testing.T) {
 	}
 }
 
+func TestTooLargeIsNotSent(t *testing.T) {
+	n, _, c := start(t, admin.Options{})
+	_, err := c.Call(t.Context(), "orders", "add", make([]byte, admin.MaxBodyBytes+1), "")
+	if admin.KindOf(err) != admin.KindInvalid || len(n.Called()) > 0 {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestEndOfTheContextIsFound(t *testing.T) {
 	n, _, c := start(t, admin.Options{})
 	hold := make(chan struct{})

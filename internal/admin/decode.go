@@ -20,24 +20,27 @@ const MaxBodyBytes = 8 << 20
 // bodyTimeout bounds how long a client may take to send its body.
 const bodyTimeout = 30 * time.Second
 
-// readBody reads a whole body within the bound.
+// readBody reads a whole body within the bound. Of one that is larger it reads and
+// drops as much again: a connection that is closed on a caller who still sends is
+// reset, and the reason would be lost with it.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	if r.ContentLength > MaxBodyBytes {
-		return nil, tooLarge()
-	}
 	// Only real connections have deadlines, and they are taken off again so that
 	// they do not end the request while the node works on it.
 	ctl := http.NewResponseController(w)
 	if ctl.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil {
 		defer ctl.SetReadDeadline(time.Time{})
 	}
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBodyBytes))
+	if r.ContentLength > MaxBodyBytes {
+		io.CopyN(io.Discard, r.Body, 2*MaxBodyBytes)
+		return nil, tooLarge()
+	}
+	b, err := io.ReadAll(io.LimitReader(r.Body, MaxBodyBytes+1))
 	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			return nil, tooLarge()
-		}
 		return nil, newError(KindInvalid, "send the whole body, without long pauses", fmt.Sprintf("the body could not be read: %v", err))
+	}
+	if len(b) > MaxBodyBytes {
+		io.CopyN(io.Discard, r.Body, MaxBodyBytes)
+		return nil, tooLarge()
 	}
 	return b, nil
 }

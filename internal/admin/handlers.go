@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -272,6 +273,7 @@ func (s *Server) operation(w http.ResponseWriter, r *http.Request) (group, op st
 	if body, err = readBody(w, r); err != nil {
 		return
 	}
+	body = bytes.TrimSpace(body) // nothing but blanks is no argument
 	return group, op, body, checkJSON(body)
 }
 
