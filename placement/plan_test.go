@@ -177,6 +177,13 @@ func TestWithoutQuorumNothingIsTouched(t *testing.T) {
 	}
 }
 
+func TestHalfIsNoQuorum(t *testing.T) {
+	in := Input{Nodes: setState(fleetOf(2, 2), 1, Dead), Groups: []Group{{ID: 7, Name: "g", Replicas: 2, Members: []ident.NodeID{1, 3}, Leader: 3}}}
+	if r := Plan(in); len(r.Targets) != 0 || r.Infeasible[0].Kind != NoQuorum {
+		t.Fatalf("one of two voters lives: %+v", r)
+	}
+}
+
 func TestTooFewNodes(t *testing.T) {
 	group := func(ids ...ident.NodeID) []Group {
 		return []Group{{ID: 7, Name: "g", Replicas: 3, Members: ids, Leader: ids[0]}}
