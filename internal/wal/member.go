@@ -39,14 +39,14 @@ type memberLog struct {
 	baseSegment    uint32   // where the newest base was written, 0 never
 	cuts           uint32   // changes other than growth: a copied entry may be out of date
 	metas          uint32   // changes of state or base: a copied one may be out of date
-	exists         bool
-	open           bool // the last extent ends with the newest record, so it may grow
 
-	nextExists          bool
 	nextBase, nextLast  uint64
 	nextCuts, nextMetas uint32
+	nextExists          bool
 
-	uses atomic.Int32 // batches that point here; it stays in its shard while there are any
+	exists bool
+	open   bool         // the last extent ends with the newest record, so it may grow
+	uses   atomic.Int32 // batches that point here; it stays in its shard while there are any
 }
 
 // place is where a record was written.

@@ -51,6 +51,9 @@ func content(m Member, index, term uint64, size int) []byte {
 // step adds one random record to the batch and to the reference.
 func (n naive) step(r *rand.Rand, b *Batch, term uint64) {
 	m := Member{uint64(2 + r.IntN(3)), uint64(1 + r.IntN(2))}
+	if r.IntN(30) == 0 {
+		m = Member{9, uint64(1 + r.IntN(3))} // a quiet one, whose records are copied forward
+	}
 	l, known := n[m]
 	switch c := r.IntN(20); {
 	case c == 0:
