@@ -82,19 +82,17 @@ func TestOldRecordsUnderANewFrameAreNotTaken(t *testing.T) {
 	fs := NewMemFS()
 	l := open(t, "wal", Options{FS: fs})
 	m := Member{2, 1}
-	must(t, submit(l, func(b *Batch) { b.Append(m, nil, entries(1, 1, 1, 600)) }))
-	_, first := tail(l)
-	must(t, submit(l, func(b *Batch) { b.Append(m, nil, entries(2, 1, 1, 600)) }))
-	_, second := tail(l)
+	ends := rounds(t, l, m, 1, 3)
+	first, second, third := ends[0], ends[1], ends[2]
 	closeLog(t, l)
 	// The frame has reached the disk, its sound record is that of an earlier life.
 	name := filepath.Join("wal", segmentName(1))
 	var old []byte
-	n := int(second - first - frameBytes)
+	n := int(third - second - frameBytes)
 	patch(t, fs, name, first-int64(n), func(b []byte) { old = append(old, b...) }, n)
-	patch(t, fs, name, first+frameBytes, func(b []byte) { copy(b, old) }, n)
+	patch(t, fs, name, second+frameBytes, func(b []byte) { copy(b, old) }, n)
 	l = open(t, "wal", Options{FS: fs})
-	wantRecovered(t, l, m, Recovered{Last: 1})
+	wantRecovered(t, l, m, Recovered{State: State{Term: 2}, Last: 2})
 }
 
 func TestHazard31WhatOpenShowsIsDurableAlsoAfterAFailedSync(t *testing.T) {
