@@ -62,7 +62,7 @@ func (n *Node) reconcile(ctx context.Context) {
 // reconcileOnce starts and removes members until this node hosts what the catalogue
 // says, and returns the new floor.
 func (n *Node) reconcileOnce(ctx context.Context, c *catalogue.Machine, floor uint64) (uint64, error) {
-	index := c.Index()
+	index, unknown := c.Index(), c.NextGroup()
 	var start []group.Spec
 	for _, g := range c.HostedBy(n.id) {
 		if m, ok := memberOn(g.Target, n.id); ok {
@@ -77,7 +77,9 @@ func (n *Node) reconcileOnce(ctx context.Context, c *catalogue.Machine, floor ui
 	}
 	var remove []group.Info
 	for _, info := range n.host.Infos() {
-		if info.Group == ident.Catalogue {
+		// A copy that is still replaying has not heard of the newest groups: that it
+		// lacks them does not mean that they were removed.
+		if info.Group == ident.Catalogue || info.Group >= unknown {
 			continue
 		}
 		if g, ok := c.GroupByID(info.Group); !ok || dispensable(g, info.Member) {
@@ -159,9 +161,10 @@ func (n *Node) lead(ctx context.Context, c *catalogue.Machine, started []group.S
 
 // dispensable tells whether a member may be deleted: the group's leader has
 // confirmed that its configuration is the present target, and the target does not
-// have it. An unconfirmed target is not enough, for the member may vote.
+// have it. An unconfirmed target is not enough, for the member may vote. Nor does a
+// copy that is older than the member say anything of it.
 func dispensable(g *catalogue.Group, id ident.MemberID) bool {
-	if g.Settled != g.Epoch {
+	if g.Settled != g.Epoch || uint64(id) >= g.NextMember {
 		return false
 	}
 	for _, list := range [][]catalogue.Member{g.Target, g.Configured} {

@@ -15,6 +15,14 @@ func (m *Machine) Index() uint64 {
 	return m.index
 }
 
+// NextGroup is the GroupID that a new group will get: a copy knows nothing of the
+// groups from there on, neither that they exist nor that they do not.
+func (m *Machine) NextGroup() ident.GroupID {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return ident.GroupID(m.nextGroup)
+}
+
 // Nodes lists all nodes by identifier.
 func (m *Machine) Nodes() []Node {
 	m.mu.RLock()
