@@ -15,6 +15,7 @@ import (
 //	 16  log id                  8   random, the same in all segments of a log
 //	 24  segment number          8
 //	 32  generation              8   random, new each time the file is used anew
+//	 40  bytes of the file       8   at least: a segment only ever grows
 //
 //	item
 //	  0  length of the body      4
@@ -65,6 +66,7 @@ func align8(n int) int { return (n + 7) &^ 7 }
 // header is what a segment says of itself.
 type header struct {
 	logID, number, generation uint64
+	bytes                     uint64
 }
 
 func (h header) append(dst []byte) []byte {
@@ -74,6 +76,7 @@ func (h header) append(dst []byte) []byte {
 	binary.LittleEndian.PutUint64(b[16:], h.logID)
 	binary.LittleEndian.PutUint64(b[24:], h.number)
 	binary.LittleEndian.PutUint64(b[32:], h.generation)
+	binary.LittleEndian.PutUint64(b[40:], h.bytes)
 	binary.LittleEndian.PutUint32(b[12:], headerSum(b[:]))
 	return append(dst, b[:]...)
 }
@@ -102,6 +105,7 @@ func decodeHeader(b []byte) (h header, reason string, err error) {
 		logID:      binary.LittleEndian.Uint64(b[16:]),
 		number:     binary.LittleEndian.Uint64(b[24:]),
 		generation: binary.LittleEndian.Uint64(b[32:]),
+		bytes:      binary.LittleEndian.Uint64(b[40:]),
 	}, "", nil
 }
 

@@ -25,7 +25,8 @@ func (l *Log) retire(s *segment) bool {
 	for pass := 0; ; pass++ {
 		n, err := l.copyForward(s)
 		if err != nil {
-			if !errors.Is(err, errParked) && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrFailed) {
+			if !errors.Is(err, errParked) && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrFailed) && l.stuck != s.number {
+				l.stuck = s.number // said once
 				l.logger.Error("cannot copy the needed records out of an old segment; it stays", "segment", l.path(segmentName(s.number)), "err", err)
 			}
 			return false

@@ -85,7 +85,7 @@ func FuzzSegment(f *testing.F) {
 		f.Fatal(err)
 	}
 	// The same bytes in each run, so that what was found can be found again.
-	fixed := header{logID: 1, number: 1, generation: 0x0123456789abcdef}
+	fixed := header{logID: 1, number: 1, generation: 0x0123456789abcdef, bytes: small}
 	copy(image, fixed.append(nil))
 	for b := image[dataStart:]; b[8] == kindFrame; b = b[frameBytes+int(binary.LittleEndian.Uint32(b[12:])):] {
 		binary.LittleEndian.PutUint64(b[16:], fixed.generation)

@@ -99,6 +99,7 @@ type Log struct {
 	gaveUp  bool // closed without space for a batch: a later, shorter one must not overtake it
 
 	nextNumber uint64 // the keeper's: of the next segment to make
+	stuck      uint64 // the keeper's: number of the segment that it said it cannot free
 
 	lazyTimer  *time.Timer
 	keeperWake chan struct{}

@@ -299,6 +299,9 @@ func (r *recovery) segment(s *scanner, seg *segment) error {
 	if s.sealed {
 		return nil
 	}
+	if s.cut {
+		return corrupt(r.dir, seg.number, s.off, "%s", s.bad)
+	}
 	highest, later, err := s.remains(s.size)
 	if err != nil {
 		return fmt.Errorf("wal: read segment %s: %w", segmentName(seg.number), err)

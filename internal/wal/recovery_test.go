@@ -152,6 +152,7 @@ func TestTruncatedAndForeignFiles(t *testing.T) {
 	}
 	for name, damage := range map[string]func(t *testing.T, dir, first string){
 		"header cut":      func(t *testing.T, _, first string) { must(t, os.Truncate(first, 10)) },
+		"records cut":     func(t *testing.T, _, first string) { must(t, os.Truncate(first, dataStart+2000)) },
 		"empty":           func(t *testing.T, _, first string) { must(t, os.Truncate(first, 0)) },
 		"gone":            func(t *testing.T, _, first string) { must(t, os.Remove(first)) },
 		"no checkpoint":   func(t *testing.T, dir, _ string) { must(t, os.Remove(filepath.Join(dir, checkpointName))) },

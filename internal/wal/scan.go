@@ -50,6 +50,7 @@ type scanner struct {
 	start      uint32 // of that round
 	sealed     bool
 	bad        string // why the walk ended before a seal
+	cut        bool   // no crash leaves what stands at off
 }
 
 // next returns the records of the next sound frame, and false at the end: then
@@ -74,7 +75,8 @@ func (s *scanner) next() (f frame, records []byte, ok bool, err error) {
 	}
 	size := int64(frameBytes) + int64(f.payload)
 	if s.off+size > s.size {
-		s.bad = "frame is longer than the segment"
+		// The space was there, durably, before the frame was written.
+		s.bad, s.cut = "frame is longer than what is left of the file", true
 		return f, nil, false, nil
 	}
 	if b, err = s.view(s.off, int(size)); err != nil {
@@ -174,8 +176,8 @@ func scanSegment(dir string, file File, number, logID uint64, buf []byte) (*scan
 		reason = fmt.Sprintf("header says it is segment %d", h.number)
 	case logID != 0 && h.logID != logID:
 		reason = fmt.Sprintf("belongs to another log (%016x, this is %016x)", h.logID, logID)
-	case size < dataStart+frameBytes || size > 1<<32:
-		reason = fmt.Sprintf("has a size of %d bytes", size)
+	case size < dataStart+frameBytes || size > 1<<32 || uint64(size) < h.bytes:
+		reason = fmt.Sprintf("has a size of %d bytes, its header says %d", size, h.bytes)
 	}
 	if reason != "" {
 		return nil, corrupt(dir, number, -1, "%s", reason)
