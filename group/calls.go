@@ -302,7 +302,7 @@ func (h *Host) Status(ctx context.Context, g ident.GroupID) (Status, error) {
 	got := make(chan Status, 1)
 	if !m.lane.call(func() {
 		s := Status{Info: *m.info.Load()}
-		if m.core != nil {
+		if m.begun && m.core != nil {
 			s.Core = m.core.Status()
 		}
 		got <- s

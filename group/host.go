@@ -223,6 +223,11 @@ func (h *Host) Resume() error {
 	}
 	known := make(map[wal.Member]bool, len(records))
 	for _, r := range records {
+		if r.Err != nil {
+			h.log.Error("a member's record is damaged; the member is not started", "group_id", r.Key.Group, "member", r.Key.Member, "error", r.Err)
+			known[wal.Member{Group: uint64(r.Key.Group), ID: uint64(r.Key.Member)}] = true
+			continue
+		}
 		var spec Spec
 		if err := msgpack.Unmarshal(r.Record, &spec); err != nil {
 			return fmt.Errorf("group: the record of member %s of group %s cannot be read: %w", r.Key.Member, r.Key.Group, err)
@@ -388,6 +393,7 @@ func (m *member) coreConfig(c Config) consensus.Config {
 func (m *member) begin(reset bool, err error) {
 	l := m.lane
 	l.members[m.spec.Group] = m
+	m.begun = true
 	if err != nil {
 		m.failed = fmt.Errorf("group %q: %w: %w", m.spec.Name, ErrMemberFailed, err)
 		m.host.log.Error("a member could not start", "group", m.spec.Name, "group_id", m.spec.Group, "member", m.spec.Member, "reason", err)

@@ -24,6 +24,7 @@ type member struct {
 
 	awakeAt int // position in lane.awake, -1 while asleep
 	touched bool
+	begun   bool // it is on its lane; until then another goroutine builds it
 	stopped bool
 	failed  error
 
@@ -67,6 +68,9 @@ type Spec struct {
 	// First are the voters with which the group began. All members, also later
 	// ones, start from this same beginning: index 1 of term 1.
 	First []Peer `msgpack:"f"`
+	// AsOf is the index of the catalogue by which the member was started. An older
+	// copy of the catalogue may not know the group yet and says nothing about it.
+	AsOf uint64 `msgpack:"a,omitempty"`
 }
 
 // Peer is a member and the node it lives on.
@@ -115,7 +119,9 @@ type readRound struct {
 // commandLimit is the largest command that the group takes.
 func (m *member) commandLimit() int { return int(m.maxCommand.Load()) }
 
-func (m *member) live() bool { return !m.stopped && m.failed == nil }
+// live tells whether the member takes part: it was put on its lane, which reads
+// nothing of it before, and was neither stopped nor failed.
+func (m *member) live() bool { return m.begun && !m.stopped && m.failed == nil }
 
 func (m *member) stoppedError() error {
 	if m.failed != nil {
