@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,15 +30,17 @@ type Node struct {
 	client   *admin.Client
 
 	mu      sync.Mutex
+	join    []string // besides the fleet's own nodes
 	process *process // the last one, nil before the first
 	paused  bool
 }
 
 var errRunning = errors.New("it runs already")
 
+// flags are those of the next process; n.mu is held.
 func (n *Node) flags() []string {
 	c := n.fleet.config
-	var join []string
+	join := slices.Clone(n.join)
 	for _, other := range n.fleet.Nodes() {
 		if other != n {
 			join = append(join, other.GossipAddr)
@@ -52,6 +55,13 @@ func (n *Node) flags() []string {
 		flags = append(flags, "--join", strings.Join(join, ","))
 	}
 	return append(flags, c.Flags...)
+}
+
+// alsoJoin gives the next processes further join addresses.
+func (n *Node) alsoJoin(gossip ...string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.join = append(n.join, gossip...)
 }
 
 // Start starts the node's process, with the data that it has. It does not wait
