@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/raftfleet/raftfleet/fleet/view"
+	"github.com/raftfleet/raftfleet/internal/admin"
+)
+
+// check is one thing that doctor looked at.
+type check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+type diagnosis struct {
+	Healthy bool    `json:"healthy"`
+	Checks  []check `json:"checks"`
+}
+
+func newDoctor(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Check the fleet; the exit code is 5 if something is wrong",
+		Args:  arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			var d diagnosis
+			for _, look := range []struct {
+				name string
+				do   func(*admin.Client, context.Context) error
+			}{{"live", (*admin.Client).Live}, {"ready", (*admin.Client).Ready}} {
+				err := a.request(ctx, func(ctx context.Context, c *admin.Client) error { return look.do(c, ctx) })
+				if err != nil && admin.KindOf(err) != admin.KindUnhealthy {
+					return err
+				}
+				d.add(look.name, err == nil, "the asked node is "+look.name, err)
+			}
+			s, err := fetch(ctx, a, func(ctx context.Context, c *admin.Client) (view.Status, error) { return c.Status(ctx) })
+			if err != nil {
+				return err
+			}
+			d.examine(&s)
+			if a.json() {
+				err = a.printJSON(d)
+			} else {
+				err = a.printDiagnosis(&d)
+			}
+			if err == nil && !d.Healthy {
+				bad := 0
+				for _, c := range d.Checks {
+					if !c.OK {
+						bad++
+					}
+				}
+				err = &failure{fmt.Sprintf("%d of %d checks failed", bad, len(d.Checks)), "", exitUnhealthy}
+			}
+			return err
+		},
+	}
+}
+
+func (d *diagnosis) add(name string, ok bool, detail string, err error) {
+	c := check{Name: name, OK: ok, Detail: detail}
+	if err != nil {
+		c.Detail, c.Remedy = err.Error(), admin.RemedyOf(err)
+	}
+	d.Checks = append(d.Checks, c)
+}
+
+// examine adds what the status tells. A node that drains is no fault.
+func (d *diagnosis) examine(s *view.Status) {
+	catalogue := check{Name: "catalogue", OK: s.Catalogue.Leader != "", Detail: "led by " + s.Catalogue.Leader}
+	if !catalogue.OK {
+		catalogue.Detail, catalogue.Remedy = "it has no leader: nothing about the fleet can be changed", "bring back a majority of its voters"
+	}
+	groups := check{Name: "groups", OK: s.GroupsWithoutLeader == 0, Detail: fmt.Sprintf("%d of %d without a leader", s.GroupsWithoutLeader, s.Groups)}
+	if !groups.OK {
+		groups.Remedy = "see fleetctl group ls for which, and group show for the members that are missing"
+	}
+	d.Checks = append(d.Checks, catalogue, groups)
+	for _, n := range s.Nodes {
+		c := check{Name: "node " + n.Name, OK: n.State != "dead" && n.State != "suspect" && n.Alive, Detail: n.State}
+		if n.State == "inactive" {
+			c.OK = true // it left, and may be off
+		}
+		if !c.OK {
+			if n.Reason != "" {
+				c.Detail += ": " + n.Reason
+			} else if !n.Alive {
+				c.Detail += ", and gossip does not hear it"
+			}
+			c.Remedy = "start it again, or say that it will not return: fleetctl node forget " + n.Name
+		}
+		d.Checks = append(d.Checks, c)
+	}
+	for _, p := range s.Problems {
+		d.Checks = append(d.Checks, check{Name: p.Kind + " " + p.Thing, Detail: p.Reason, Remedy: p.Remedy})
+	}
+	d.Healthy = true
+	for _, c := range d.Checks {
+		d.Healthy = d.Healthy && c.OK
+	}
+}
+
+func (a *app) printDiagnosis(d *diagnosis) error {
+	g := &grid{header: []string{"CHECK", "RESULT", "DETAIL", "REMEDY"}}
+	for _, c := range d.Checks {
+		result := "failed"
+		if c.OK {
+			result = "ok"
+		}
+		g.add(c.Name, result, c.Detail, c.Remedy)
+	}
+	return a.printGrid(g)
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/raftfleet/raftfleet/fleet/view"
+	"github.com/raftfleet/raftfleet/internal/admin"
+)
+
+// drainPatience is how many looks at a drain may fail in a row: leaders move, and
+// with them who can tell.
+const drainPatience = 10
+
+func newNodeDrain(a *app) *cobra.Command {
+	var yes, noWait bool
+	var limit time.Duration
+	cmd := &cobra.Command{
+		Use:   "drain NODE",
+		Short: "Have leaders and members leave a node, and wait until they have",
+		Long: "drain gives a node nothing new and has its leaders and members leave it. It waits until they have;\n" +
+			"when it is interrupted or its time is over, the drain itself goes on. undrain takes it back.",
+		Args:              arguments("NODE"),
+		ValidArgsFunction: a.completeNodes,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, node := cmd.Context(), args[0]
+			if limit < 0 {
+				return usagef("use a duration such as 10m, or 0 for none", "--wait-timeout is %s", limit)
+			}
+			if err := a.proceed(ctx, yes, false, fmt.Sprintf("All leaders and members will leave node %s.", node)); err != nil {
+				return err
+			}
+			if err := a.request(ctx, func(ctx context.Context, c *admin.Client) error { return c.Drain(ctx, node) }); err != nil {
+				return err
+			}
+			if noWait {
+				return a.say(map[string]any{"done": "drain", "node": node, "waited": false}, "node %s is draining", node)
+			}
+			p, err := a.awaitDrain(ctx, node, limit)
+			if err != nil {
+				return err
+			}
+			if a.json() {
+				return a.printJSON(p)
+			}
+			return a.say(nil, "node %s is drained, %d moved", node, p.Moved)
+		},
+	}
+	yesFlag(cmd, &yes)
+	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return as soon as the drain has begun")
+	cmd.Flags().DurationVar(&limit, "wait-timeout", 0, "how long to wait; after it the exit code is 5 (0 = no limit)")
+	return cmd
+}
+
+// awaitDrain returns the progress of a drain that is done.
+func (a *app) awaitDrain(ctx context.Context, node string, limit time.Duration) (view.DrainProgress, error) {
+	var over <-chan time.Time
+	if limit > 0 {
+		t := time.NewTimer(limit)
+		defer t.Stop()
+		over = t.C
+	}
+	next := time.NewTicker(a.poll)
+	defer next.Stop()
+	failed := 0
+	for {
+		p, err := fetch(ctx, a, func(ctx context.Context, c *admin.Client) (view.DrainProgress, error) {
+			return c.DrainProgress(ctx, node)
+		})
+		switch {
+		case err == nil && p.Done:
+			a.progress("")
+			return p, nil
+		case err == nil:
+			failed = 0
+			a.progress(drainLine(node, &p))
+		default:
+			failed++
+			if k := admin.KindOf(err); failed > drainPatience || (k != admin.KindUnavailable && k != admin.KindUnreachable && k != admin.KindOverloaded) {
+				a.progress("")
+				return p, err
+			}
+		}
+		select {
+		case <-next.C:
+		case <-over:
+			a.progress("")
+			text := fmt.Sprintf("node %s is not drained after %s: %d members and %d leaders are still on it; the drain goes on", node, limit, p.Members, p.Leaders)
+			if len(p.Blocked) > 0 {
+				text += "; blocked: " + strings.Join(p.Blocked, ", ")
+			}
+			return p, &failure{text, "see what is blocked, or take it back with fleetctl node undrain " + node, exitUnhealthy}
+		case <-ctx.Done():
+			a.progress("")
+			return p, ctx.Err()
+		}
+	}
+}
+
+func drainLine(node string, p *view.DrainProgress) string {
+	line := fmt.Sprintf("draining %s: %d members and %d leaders to go, %d moved", node, p.Members, p.Leaders, p.Moved)
+	if len(p.Blocked) > 0 {
+		line += fmt.Sprintf(", %d blocked (%s)", len(p.Blocked), p.Blocked[0])
+	}
+	return line
+}
+
+// progress shows one line that the next one replaces; an empty one takes it away.
+func (a *app) progress(line string) {
+	if a.errTerminal {
+		fmt.Fprint(a.errs, "\r\x1b[2K"+oneLine(line))
+	}
+}

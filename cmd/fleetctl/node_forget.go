@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/raftfleet/raftfleet/internal/admin"
+)
+
+func newNodeForget(a *app) *cobra.Command {
+	var yes, force bool
+	cmd := &cobra.Command{
+		Use:   "forget NODE",
+		Short: "Say that a node will not return",
+		Long: "forget is your word that a node will not return: its members are replaced by new ones elsewhere.\n" +
+			"What only that node had is lost. A node that is alive or in use is refused (exit code 6) without --force.",
+		Args:              arguments("NODE"),
+		ValidArgsFunction: a.completeNodes,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, node := cmd.Context(), args[0]
+			if err := a.proceed(ctx, yes, true, fmt.Sprintf("Node %s will be forgotten, and what only it has is lost.", node)); err != nil {
+				return err
+			}
+			if err := a.request(ctx, func(ctx context.Context, c *admin.Client) error { return c.Forget(ctx, node, force) }); err != nil {
+				return err
+			}
+			return a.say(map[string]any{"done": "forget", "node": node}, "node %s will be forgotten", node)
+		},
+	}
+	yesFlag(cmd, &yes)
+	cmd.Flags().BoolVar(&force, "force", false, "even if it is alive or hosts members")
+	return cmd
+}
