@@ -9,6 +9,7 @@ type Status struct {
 	Term                 uint64
 	Leader, Vote         MemberID
 	Commit, Applied      uint64
+	LastTerm             uint64 // of the last entry of the log
 	First, Last, Durable uint64 // of the log; First is the first entry that can be had
 	Snapshot             uint64 // index of the newest snapshot
 	Config               Configuration
@@ -39,7 +40,7 @@ func (c *Core) Status() Status {
 	s := Status{
 		ID: c.cfg.ID, Role: c.role, Term: c.state.Term, Leader: c.leader, Vote: c.state.Vote,
 		Commit: c.state.Commit, Applied: c.applied,
-		First: c.log.base + 1, Last: c.log.last, Durable: c.log.durable, Snapshot: c.log.snapIndex,
+		LastTerm: c.log.lastTerm(), First: c.log.base + 1, Last: c.log.last, Durable: c.log.durable, Snapshot: c.log.snapIndex,
 		Config: c.Configuration().Clone(), ConfigIndex: c.ConfigIndex(),
 		ChangePending:  c.Configuration().Joint() || c.ConfigIndex() > c.state.Commit,
 		TransferTarget: c.transfer.target, Asleep: c.asleep, LeaseUntil: c.LeaseUntil(),

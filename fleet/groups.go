@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -281,6 +282,8 @@ type forwardRequest struct {
 	State  *stateRequest  `msgpack:"s,omitempty"`
 	Forget *forgetRequest `msgpack:"f,omitempty"`
 	View   *viewRequest   `msgpack:"v,omitempty"`
+	// Recover is the name of a group.
+	Recover string `msgpack:"x,omitempty"`
 }
 
 type addRequest struct {
@@ -354,6 +357,8 @@ func (n *Node) forwarded(ctx context.Context, r forwardRequest) ([]byte, error) 
 		return nil, n.setStateHere(ctx, r.State)
 	case r.Forget != nil:
 		return nil, n.forgetHere(ctx, r.Forget)
+	case r.Recover != "":
+		return nil, n.recoverHere(ctx, c, r.Recover)
 	case r.View != nil:
 		return n.viewHere(ctx, r.View)
 	}
@@ -397,11 +402,11 @@ func (n *Node) chooseMembers(c *catalogue.Machine, r *addRequest) ([]ident.NodeI
 	if len(nodes) == 0 {
 		return nil, 0, errNobodyToAsk
 	}
-	ranked := placement.Rank(r.Name, nodes)
-	if len(ranked) > r.Replicas {
-		ranked = ranked[:r.Replicas]
+	t, ok := placement.Place(nodes, c.Census(), placement.Group{Name: r.Name, Replicas: r.Replicas, Cost: 1}, placement.Policy{})
+	if !ok {
+		return nil, 0, errNobodyToAsk
 	}
-	return ranked, ranked[0], nil
+	return t.Members, t.Leader, nil
 }
 
 func (n *Node) removeHere(ctx context.Context, c *catalogue.Machine, r *removeRequest) error {
@@ -413,6 +418,11 @@ func (n *Node) removeHere(ctx context.Context, c *catalogue.Machine, r *removeRe
 		if g, ok = n.catalogue.Load().Group(r.Name); !ok {
 			return ErrNoGroup
 		}
+	}
+	// Sealed first, so that nothing is acknowledged that the removal then loses, and
+	// what is kept is all that was acknowledged.
+	if err := n.seal(ctx, g); err != nil && r.Keep {
+		return fmt.Errorf("keep its state: %w", err)
 	}
 	remove := catalogue.RemoveGroup{Name: r.Name, IfID: g.ID}
 	if r.Keep {
@@ -427,6 +437,49 @@ func (n *Node) removeHere(ctx context.Context, c *catalogue.Machine, r *removeRe
 	}
 	n.events.add(view.Event{Kind: "group_removed", Group: r.Name, Detail: "group id " + g.ID.String()})
 	return nil
+}
+
+// sealTimeout bounds how long the removal of a group waits for its leader: a group
+// that has none can be removed all the same.
+const sealTimeout = 3 * time.Second
+
+func (n *Node) seal(ctx context.Context, g *catalogue.Group) error {
+	ctx, cancel := context.WithTimeout(ctx, sealTimeout)
+	defer cancel()
+	for tries := 0; ; tries++ {
+		route, err := n.router.locate(ctx, g.Name)
+		if err == nil && route.Group != g.ID {
+			return ErrNoGroup
+		}
+		if err == nil {
+			if route.Leader == n.id {
+				err = n.sealHere(ctx, g.ID)
+			} else {
+				_, err = n.ask(ctx, route.Leader, appendGroup(nil, opSeal, g.ID, nil))
+			}
+			if err == nil {
+				return nil
+			}
+			n.router.learn(g.Name, route, err)
+		}
+		if !retriable(err) {
+			return err
+		}
+		if e := pause(ctx, tries, err); e != nil {
+			return fmt.Errorf("%w; last: %w", e, err)
+		}
+	}
+}
+
+func (n *Node) sealHere(ctx context.Context, g ident.GroupID) error {
+	done := make(chan error, 1)
+	n.host.Seal(g, func(err error) { done <- err })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // exported is a group's state and where in its history it stands.

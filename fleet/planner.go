@@ -251,6 +251,9 @@ func (p *planRun) replan(ctx context.Context, c *catalogue.Machine, nodes []cata
 		for _, m := range g.Target {
 			pg.Members = append(pg.Members, m.Node)
 		}
+		for _, m := range g.Configured {
+			pg.Voters = append(pg.Voters, m.Node)
+		}
 		in.Groups = append(in.Groups, pg)
 	}
 	for _, node := range nodes {

@@ -30,11 +30,13 @@ const (
 	opEnter                            // enterRequest: what a node needs to host the catalogue
 	opExport                           // group(8)
 	opLeaders                          // no body: which groups this node leads
+	opSalvage                          // group(8)
+	opSeal                             // group(8)
 	opConfigure                        // group(8) encoded group.Config
 )
 
 func (o operation) String() string {
-	names := [...]string{"", "command", "register", "query", "query-member", "read-index", "locate", "status", "transfer", "campaign", "forward", "observe", "enter", "export", "leaders", "configure"}
+	names := [...]string{"", "command", "register", "query", "query-member", "read-index", "locate", "status", "transfer", "campaign", "forward", "observe", "enter", "export", "leaders", "salvage", "seal", "configure"}
 	if int(o) < len(names) {
 		return names[o]
 	}
@@ -110,7 +112,7 @@ var remoteErrors = [...]error{
 	group.ErrSessionExpired, group.ErrTooManySessions, group.ErrCommandTooLarge, group.ErrMemberFailed,
 	group.ErrStopped, group.ErrStale, group.ErrNoGroup, ErrGroupExists, group.ErrUnknownType,
 	group.ErrUnknownOperation, group.ErrInvalidArgument, group.ErrTransferAborted, ErrNoNode, ErrNotActive,
-	ErrRefused, ErrNoArchive, ErrNodeInUse,
+	ErrRefused, ErrNoArchive, ErrNodeInUse, group.ErrRemoved,
 }
 
 func answerBody(b []byte) []byte { return append([]byte{byte(answerOK)}, b...) }

@@ -62,7 +62,7 @@ func (n *Node) reconcile(ctx context.Context) {
 // reconcileOnce starts and removes members until this node hosts what the catalogue
 // says, and returns the new floor.
 func (n *Node) reconcileOnce(ctx context.Context, c *catalogue.Machine, floor uint64) (uint64, error) {
-	index, unknown := c.Index(), c.NextGroup()
+	unknown := c.NextGroup()
 	var start []group.Spec
 	for _, g := range c.HostedBy(n.id) {
 		if m, ok := memberOn(g.Target, n.id); ok {
@@ -86,6 +86,7 @@ func (n *Node) reconcileOnce(ctx context.Context, c *catalogue.Machine, floor ui
 			remove = append(remove, info)
 		}
 	}
+	index := c.Index() // after all looks: at least as new as anything seen
 	if len(remove) > 0 && index > floor {
 		// Durable before the first removal: from here on no older copy may start them.
 		if err := n.store.Put(reconciledKey, appendUint64(nil, index)); err != nil {

@@ -89,7 +89,8 @@ func (r *router) learn(name string, asked cache.Route, err error) {
 			r.table.Put(name, cache.Route{Group: asked.Group, Leader: nl.Leader, Term: nl.Term})
 		}
 	case errors.Is(err, group.ErrNoMember), errors.Is(err, group.ErrStopped), errors.Is(err, group.ErrMemberFailed),
-		errors.Is(err, wire.ErrNotSent), errors.Is(err, wire.ErrLost), errors.Is(err, group.ErrLeadershipLost):
+		errors.Is(err, wire.ErrNotSent), errors.Is(err, wire.ErrLost), errors.Is(err, group.ErrLeadershipLost),
+		errors.Is(err, group.ErrRemoved):
 		r.table.Drop(name, asked)
 	}
 }
@@ -338,7 +339,7 @@ func retriable(err error) bool {
 		return false
 	case errors.Is(err, group.ErrNotLeader), errors.Is(err, group.ErrTransferring), errors.Is(err, group.ErrLeadershipLost),
 		errors.Is(err, group.ErrNoMember), errors.Is(err, group.ErrStopped), errors.Is(err, group.ErrMemberFailed),
-		errors.Is(err, group.ErrOverloaded), errors.Is(err, group.ErrNoSession), errors.Is(err, errNobodyToAsk),
+		errors.Is(err, group.ErrOverloaded), errors.Is(err, group.ErrNoSession), errors.Is(err, group.ErrRemoved), errors.Is(err, errNobodyToAsk),
 		errors.Is(err, wire.ErrNotSent), errors.Is(err, wire.ErrLost):
 		return true
 	}

@@ -123,7 +123,7 @@ func (n *Node) serveRare(ctx context.Context, from ident.NodeID, b []byte) ([]by
 		return msgpack.Marshal(v)
 	}
 	switch op {
-	case opReadIndex, opStatus, opCampaign, opExport, opConfigure:
+	case opReadIndex, opStatus, opCampaign, opExport, opSalvage, opSeal, opConfigure:
 		g, rest, err := decodeGroup(b)
 		if err != nil {
 			return nil, err
@@ -136,6 +136,10 @@ func (n *Node) serveRare(ctx context.Context, from ident.NodeID, b []byte) ([]by
 			return encode(n.memberStatus(ctx, g))
 		case opExport:
 			return encode(n.exportHere(ctx, g))
+		case opSalvage:
+			return encode(n.salvageHere(ctx, g))
+		case opSeal:
+			return nil, n.sealHere(ctx, g)
 		case opConfigure:
 			c, err := group.DecodeConfig(rest)
 			if err != nil {

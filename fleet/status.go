@@ -423,6 +423,8 @@ func viewGroup(g *catalogue.Group, ns names, table leaderTable) view.Group {
 type memberReport struct {
 	Leader       ident.NodeID
 	Term, Commit uint64
+	Last         uint64
+	LastTerm     uint64
 	LogBytes     uint64
 	SnapshotSize int64
 	Asleep       bool
@@ -446,7 +448,7 @@ func (n *Node) memberStatus(ctx context.Context, g ident.GroupID) (memberReport,
 	if s.Info.Failed != nil {
 		return memberReport{}, s.Info.Failed
 	}
-	r := memberReport{Leader: s.Info.Leader, Term: s.Info.Term, Commit: s.Core.Commit, LogBytes: s.Core.LogBytes, SnapshotSize: s.SnapshotSize, Asleep: s.Info.Asleep}
+	r := memberReport{Leader: s.Info.Leader, Term: s.Info.Term, Commit: s.Core.Commit, Last: s.Core.Last, LastTerm: s.Core.LastTerm, LogBytes: s.Core.LogBytes, SnapshotSize: s.SnapshotSize, Asleep: s.Info.Asleep}
 	add := func(ms []consensus.Member, role string) {
 		for _, m := range ms {
 			if slices.ContainsFunc(r.Members, func(have reportedMember) bool { return have.ID == ident.MemberID(m.ID) }) {
@@ -537,18 +539,6 @@ func (n *Node) fillStatus(v *view.GroupStatus, c *catalogue.Machine, ns names, r
 // tells which.
 func (n *Node) askMembers(ctx context.Context, g *catalogue.Group) (best memberReport, leads bool) {
 	asked := make(map[ident.NodeID]bool)
-	ask := func(id ident.NodeID) (memberReport, error) {
-		asked[id] = true
-		if id == n.id {
-			return n.memberStatus(ctx, g.ID)
-		}
-		var r memberReport
-		b, err := n.ask(ctx, id, appendGroup(nil, opStatus, g.ID, nil))
-		if err != nil {
-			return r, err
-		}
-		return r, msgpack.Unmarshal(b, &r)
-	}
 	var next []ident.NodeID
 	if route, ok := n.router.table.Get(g.Name); ok && route.Group == g.ID {
 		next = append(next, route.Leader)
@@ -564,7 +554,8 @@ func (n *Node) askMembers(ctx context.Context, g *catalogue.Group) (best memberR
 		if id == 0 || asked[id] {
 			continue
 		}
-		r, err := ask(id)
+		asked[id] = true
+		r, err := n.reportOf(ctx, g.ID, id)
 		if err != nil {
 			continue
 		}

@@ -27,6 +27,7 @@ type applyState struct {
 	sessions    *sessionTable
 	config      Config // with defaults
 	time        int64  // of the last batch, never goes back
+	sealed      bool   // the group is being removed
 	membership  consensus.Configuration
 	memberIndex uint64 // position of membership in the log
 	term        uint64 // of the entry at index
@@ -303,6 +304,9 @@ func (m *member) applyItem(meta Meta, i int, it *batchItem) ([]byte, error) {
 	a := &m.applyState
 	switch it.kind {
 	case itemRegister:
+		if a.sealed {
+			return nil, ErrRemoved
+		}
 		// Many sessions may open in one entry: the place within it makes the id unique.
 		id, err := a.sessions.register(meta.Index<<16|uint64(i&0xffff), a.time)
 		if err != nil {
@@ -316,6 +320,9 @@ func (m *member) applyItem(meta Meta, i int, it *batchItem) ([]byte, error) {
 		}
 		m.applyConfig(c)
 		return encodeResult(nil, nil, nil), nil
+	case itemSeal:
+		a.sealed = true
+		return encodeResult(nil, nil, nil), nil
 	}
 	if it.session != 0 {
 		switch v, answer := a.sessions.lookup(it.session, it.sequence, it.acknowledgeBelow); v {
@@ -325,6 +332,9 @@ func (m *member) applyItem(meta Meta, i int, it *batchItem) ([]byte, error) {
 		default:
 			return nil, v.err()
 		}
+	}
+	if a.sealed {
+		return nil, ErrRemoved // a retry of what was applied before still gets its answer
 	}
 	result, err := a.machine.Apply(meta, it.body)
 	if h := m.hooks; h != nil && h.OnCommand != nil && a.leading {
@@ -378,6 +388,9 @@ func (m *member) query(q []byte) (result []byte, err error) {
 	}()
 	if a.machine == nil {
 		return nil, fmt.Errorf("group %q: %w", m.spec.Name, ErrStopped)
+	}
+	if a.sealed {
+		return nil, fmt.Errorf("group %q: %w", m.spec.Name, ErrRemoved)
 	}
 	result, err = a.machine.Query(q)
 	if err != nil {

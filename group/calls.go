@@ -73,6 +73,12 @@ func (h *Host) Configure(g ident.GroupID, c Config, done func(error)) {
 	h.propose(g, batchItem{kind: itemConfigure, body: c.Encode()}, func(_ []byte, err error) { done(err) })
 }
 
+// Seal ends a group: what is proposed after it is not applied but refused with
+// ErrRemoved. done is called when it is in force. It cannot be taken back.
+func (h *Host) Seal(g ident.GroupID, done func(error)) {
+	h.propose(g, batchItem{kind: itemSeal}, func(_ []byte, err error) { done(err) })
+}
+
 // maxCommandBytes is what no group may exceed, whatever its configuration.
 const maxCommandBytes = 16 << 20
 

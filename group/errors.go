@@ -91,7 +91,7 @@ func OutcomeOf(err error) Outcome {
 	if errors.As(err, &machine) {
 		return Final
 	}
-	for _, e := range []error{ErrNotLeader, ErrTransferring, ErrOverloaded, ErrTooManySessions, ErrNoSession} {
+	for _, e := range []error{ErrNotLeader, ErrTransferring, ErrOverloaded, ErrTooManySessions, ErrNoSession, ErrRemoved} {
 		if errors.Is(err, e) {
 			return NotProposed
 		}

@@ -500,8 +500,18 @@ func (m *member) stoppedOr(err error) error {
 }
 
 // walFailed ends the node: a log that failed a write must not be written again.
-func (h *Host) walFailed(_ *laneWrites, err error) {
+func (h *Host) walFailed(w *laneWrites, err error) {
 	if errors.Is(err, wal.ErrClosed) {
+		return
+	}
+	if errors.Is(err, wal.ErrInvalid) {
+		// The log refused one batch and is as good as before: only the members of that
+		// batch cannot go on.
+		w.lane.call(func() {
+			for _, m := range w.members {
+				m.fail(err)
+			}
+		})
 		return
 	}
 	if !h.broken.CompareAndSwap(nil, &err) {

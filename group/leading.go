@@ -13,6 +13,9 @@ import (
 // leader may keep it. Repeating it with its command id is safe.
 var ErrLeadershipLost = errors.New("the leadership was lost before the command was committed: repeat it with its command id")
 
+// ErrRemoved is returned by a group that is being removed. Nothing was applied.
+var ErrRemoved = errors.New("the group is being removed: look again whether another has its name")
+
 // ErrTransferAborted is returned when a transfer of leadership did not happen in
 // time, or another member was elected.
 var ErrTransferAborted = errors.New("the leadership was not transferred: the member asked for is not caught up or does not answer")

@@ -68,9 +68,6 @@ type Spec struct {
 	// First are the voters with which the group began. All members, also later
 	// ones, start from this same beginning: index 1 of term 1.
 	First []Peer `msgpack:"f"`
-	// AsOf is the index of the catalogue by which the member was started. An older
-	// copy of the catalogue may not know the group yet and says nothing about it.
-	AsOf uint64 `msgpack:"a,omitempty"`
 }
 
 // Peer is a member and the node it lives on.

@@ -23,6 +23,7 @@ const (
 	itemCommand   itemKind = iota // body: the machine's command
 	itemRegister                  // opens a session; its id is the entry's position
 	itemConfigure                 // body: an encoded Config, in force from here on
+	itemSeal                      // nothing is applied from here on: the group is being removed
 )
 
 var errBadBatch = errors.New("group: malformed batch in the log")
@@ -79,7 +80,7 @@ func (r *batchReader) next(it *batchItem) (bool, error) {
 	}
 	b := r.rest[1:]
 	it.kind = itemKind(r.rest[0])
-	if it.kind > itemConfigure {
+	if it.kind > itemSeal {
 		return false, fmt.Errorf("%w: item of unknown kind %d", errBadBatch, it.kind)
 	}
 	var below, length uint64

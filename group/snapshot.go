@@ -16,11 +16,13 @@ import (
 
 // The body of a snapshot is everything that applying has built up:
 //
-//	version(1) index(8) time(8) config(length 4, bytes) sessions(length 4, bytes) machine(rest)
+//	version(1) flags(1) index(8) time(8) config(length 4, bytes) sessions(length 4, bytes) machine(rest)
 //
 // index repeats where the state stands, so that a body never serves under another
 // snapshot's name.
 const snapshotVersion = 1
+
+const flagSealed = 1
 
 // maxSnapshotPart bounds the configuration and the session table when reading.
 const maxSnapshotPart = 1 << 30
@@ -28,7 +30,10 @@ const maxSnapshotPart = 1 << 30
 func appendUint64(dst []byte, v uint64) []byte { return binary.LittleEndian.AppendUint64(dst, v) }
 
 func (a *applyState) snapshotHead() []byte {
-	b := []byte{snapshotVersion}
+	b := []byte{snapshotVersion, 0}
+	if a.sealed {
+		b[1] |= flagSealed
+	}
 	b = appendUint64(b, a.index)
 	b = appendUint64(b, uint64(a.time))
 	for _, part := range [][]byte{a.config.Encode(), a.sessions.appendTo(nil)} {
@@ -40,14 +45,14 @@ func (a *applyState) snapshotHead() []byte {
 
 // readSnapshotHead restores everything but the machine from r.
 func (a *applyState) readSnapshotHead(r io.Reader, index uint64) error {
-	var fixed [17]byte
+	var fixed [18]byte
 	if _, err := io.ReadFull(r, fixed[:]); err != nil {
 		return err
 	}
 	if fixed[0] != snapshotVersion {
 		return fmt.Errorf("snapshot of version %d, this program reads %d: %w", fixed[0], snapshotVersion, ErrUnknownVersion)
 	}
-	if at := binary.LittleEndian.Uint64(fixed[1:]); at != index {
+	if at := binary.LittleEndian.Uint64(fixed[2:]); at != index {
 		return fmt.Errorf("the snapshot of index %d holds the state of index %d: %w", index, at, ErrMalformed)
 	}
 	var parts [2][]byte
@@ -75,7 +80,7 @@ func (a *applyState) readSnapshotHead(r io.Reader, index uint64) error {
 	if err != nil {
 		return err
 	}
-	a.time = int64(binary.LittleEndian.Uint64(fixed[9:]))
+	a.time, a.sealed = int64(binary.LittleEndian.Uint64(fixed[10:])), fixed[1]&flagSealed != 0
 	a.config, a.sessions, a.index = config, sessions, index
 	return nil
 }
