@@ -31,10 +31,13 @@ type stand struct {
 	env      map[string]string
 }
 
-func newStand(t *testing.T) *stand {
+func newStand(t *testing.T) *stand { return newStandWith(t, admin.Options{}) }
+
+func newStandWith(t *testing.T, o admin.Options) *stand {
 	t.Helper()
 	n := admintest.New()
-	s, err := admin.NewServer(n, admin.Options{Addr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
+	o.Addr, o.Logger = "127.0.0.1:0", slog.New(slog.DiscardHandler)
+	s, err := admin.NewServer(n, o)
 	if err != nil {
 		t.Fatal(err)
 	}

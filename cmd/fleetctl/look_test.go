@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/raftfleet/raftfleet/fleet/view"
+	"github.com/raftfleet/raftfleet/internal/admin"
 	"github.com/raftfleet/raftfleet/internal/admin/admintest"
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
@@ -210,7 +213,7 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-func TestAddressAndToken(t *testing.T) {
+func TestAddress(t *testing.T) {
 	s := newStand(t)
 	right := s.env["FLEET_ADDR"]
 	s.env["FLEET_ADDR"] = "127.0.0.1:1"
@@ -219,6 +222,20 @@ func TestAddressAndToken(t *testing.T) {
 	if code, _, errs := s.run("status"); code != 3 || !strings.Contains(errs, "127.0.0.1:1") {
 		t.Errorf("exit %d, %s", code, errs)
 	}
+}
+
+func TestToken(t *testing.T) {
+	s := newStandWith(t, admin.Options{Token: "s3cret"})
+	if code, _, errs := s.run("status"); code != 1 || !strings.Contains(errs, "token is missing") {
+		t.Errorf("without: exit %d, %s", code, errs)
+	}
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("s3cret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.ok("status", "--token-file", file)
+	s.env["FLEET_TOKEN"] = "s3cret"
+	s.ok("status")
 }
 
 func TestCompletion(t *testing.T) {

@@ -96,7 +96,7 @@ var kinds = map[string]kindInfo{
 	KindNotFound:       {http.StatusNotFound, OutcomeFinal, "list what there is and check the name"},
 	KindExists:         {http.StatusConflict, OutcomeFinal, "use the one that exists, or remove it first"},
 	KindInvalid:        {http.StatusBadRequest, OutcomeFinal, ""},
-	KindRefused:        {http.StatusConflict, OutcomeFinal, "remove the reason first"},
+	KindRefused:        {http.StatusConflict, OutcomeFinal, ""},
 	KindRejected:       {http.StatusUnprocessableEntity, OutcomeFinal, ""},
 	KindUnavailable:    {http.StatusServiceUnavailable, OutcomeNotDone, "try again; the status tells what is missing"},
 	KindUnknownOutcome: {http.StatusGatewayTimeout, OutcomeUnknown, "look whether it was done before doing it again"},
