@@ -41,8 +41,9 @@ func TestRandomSchedules(t *testing.T) {
 
 // schedule says how often, out of a thousand steps, things happen in one run.
 type schedule struct {
-	tick, persist, apply, propose, read, crash, cut, change, transfer, compact, wake, campaign int
-	lose, twice, mix                                                                           int // of a hundred messages
+	tick, persist, apply, propose, read, crash, cut, change, transfer, compact, wake, campaign, split int
+	burst                                                                                             int // messages delivered in a step, 0: as many as there are
+	lose, twice, mix                                                                                  int // of a hundred messages
 }
 
 func (c *cluster) run(steps int) {
@@ -53,9 +54,15 @@ func (c *cluster) run(steps int) {
 		return 1 + c.rand.Intn(n)
 	}
 	s := schedule{
-		tick: 50 + c.rand.Intn(200), persist: 50 + c.rand.Intn(200), apply: 50 + c.rand.Intn(100), propose: 1 + c.rand.Intn(100),
+		tick: 20 + c.rand.Intn(80), persist: 50 + c.rand.Intn(200), apply: 50 + c.rand.Intn(100), propose: 1 + c.rand.Intn(100),
 		read: some(50), crash: some(10), cut: some(10), change: some(20), transfer: some(10), compact: some(20), wake: some(5), campaign: some(5),
 		lose: some(20), twice: some(10), mix: some(60),
+	}
+	if c.rand.Intn(3) == 0 {
+		// A storm: leaders come and go, messages linger, halves cannot hear each other.
+		s.tick, s.crash, s.split, s.change, s.campaign = 10+c.rand.Intn(60), some(10), some(10), some(60), some(60)
+		s.burst, s.mix, s.cut = 1+c.rand.Intn(4), c.rand.Intn(100), 0
+		s.persist, s.read, s.transfer = 50+c.rand.Intn(300), some(60), some(40)
 	}
 	cfg := Config{ElectionTicks: 10, HeartbeatTicks: 2, MaxAppendBytes: 200, MaxInflightMessages: 4, MaxInflightBytes: 400, MaxUncommittedBytes: 4000, MaxApplyBytes: 300, CacheBytes: 200}
 	if c.rand.Intn(2) == 0 {
@@ -116,7 +123,9 @@ func (c *cluster) step(s *schedule) {
 		}
 	case happens(s.cut):
 		c.cut[[2]MemberID{n.id, c.ids[c.rand.Intn(len(c.ids))]}] = true
-	case happens(1 + s.cut/3):
+	case happens(s.split):
+		c.split()
+	case happens(1 + s.cut/3 + s.split):
 		clear(c.cut)
 	case !n.up():
 	case happens(s.persist):
@@ -142,7 +151,11 @@ func (c *cluster) step(s *schedule) {
 		n.core.Campaign()
 		c.handle(n)
 	case len(c.network) > 0:
-		for range 1 + c.rand.Intn(len(c.network)) {
+		burst := s.burst
+		if burst == 0 {
+			burst = 1 + c.rand.Intn(len(c.network))
+		}
+		for range burst {
 			i := 0
 			if c.rand.Intn(100) < s.mix {
 				i = c.rand.Intn(len(c.network))
@@ -154,6 +167,22 @@ func (c *cluster) step(s *schedule) {
 		}
 		if len(c.network) > 200 {
 			c.deliver(c.rand.Intn(len(c.network)), true, false)
+		}
+	}
+}
+
+// split cuts all links between two random halves.
+func (c *cluster) split() {
+	clear(c.cut)
+	side := map[MemberID]bool{}
+	for _, id := range c.ids {
+		side[id] = c.rand.Intn(2) == 0
+	}
+	for _, a := range c.ids {
+		for _, b := range c.ids {
+			if side[a] != side[b] {
+				c.cut[[2]MemberID{a, b}] = true
+			}
 		}
 	}
 }
@@ -171,8 +200,9 @@ func (c *cluster) propose(n *testNode) {
 func (c *cluster) change(n *testNode) {
 	config := n.core.Configuration()
 	var ch Change
+	few := len(config.Voters) < 3 && c.rand.Intn(8) > 0
 	for _, id := range c.ids {
-		if c.rand.Intn(3) > 0 {
+		if c.rand.Intn(3) > 0 || few && config.IsVoter(id) {
 			continue
 		}
 		switch {
@@ -251,7 +281,7 @@ func (c *cluster) heal() {
 	}
 	ready := func() bool {
 		n := c.leading()
-		return n != nil && (n.core.committedInTerm() || n.core.Asleep()) && !n.core.Status().ChangePending && n.core.Status().TransferTarget == 0
+		return n != nil && n.core.committedInTerm() && n.core.Commit() == n.core.LastIndex() && !n.core.Status().ChangePending && n.core.Status().TransferTarget == 0
 	}
 	if !c.settle(300, ready) {
 		c.fail("no leader after healing")
