@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,6 +48,12 @@ func (r *router) forget(name string, g ident.GroupID) {
 // locate finds the group of a name and whom to ask first. It asks the table, this
 // node's own catalogue, and last, on a node without one, another node.
 func (r *router) locate(ctx context.Context, name string) (cache.Route, error) {
+	return r.locateBut(ctx, name, 0)
+}
+
+// locateBut is locate for a caller whom one node did not answer: where nobody
+// knows who leads, another is asked first.
+func (r *router) locateBut(ctx context.Context, name string, silent ident.NodeID) (cache.Route, error) {
 	if route, ok := r.table.Get(name); ok {
 		if route.Leader != 0 {
 			return route, nil
@@ -59,6 +66,9 @@ func (r *router) locate(ctx context.Context, name string) (cache.Route, error) {
 	route := cache.Route{Group: reply.Group, Leader: reply.Leader, Term: reply.Term}
 	if route.Leader != 0 && route.Term != 0 {
 		r.table.Put(name, route)
+	}
+	if len(reply.Members) > 1 {
+		reply.Members = slices.DeleteFunc(reply.Members, func(m ident.NodeID) bool { return m == silent })
 	}
 	if route.Leader == 0 && len(reply.Members) > 0 {
 		// Nobody knows who leads: ask the members in turn, the preferred one first half of the time.
@@ -88,7 +98,7 @@ func (r *router) learn(name string, asked cache.Route, err error) {
 		if nl.Leader != 0 {
 			r.table.Put(name, cache.Route{Group: asked.Group, Leader: nl.Leader, Term: nl.Term})
 		}
-	case errors.Is(err, group.ErrNoMember), errors.Is(err, group.ErrStopped), errors.Is(err, group.ErrMemberFailed),
+	case errors.Is(err, errNoAnswer), errors.Is(err, group.ErrNoMember), errors.Is(err, group.ErrStopped), errors.Is(err, group.ErrMemberFailed),
 		errors.Is(err, wire.ErrNotSent), errors.Is(err, wire.ErrLost), errors.Is(err, group.ErrLeadershipLost),
 		errors.Is(err, group.ErrRemoved):
 		r.table.Drop(name, asked)
@@ -110,6 +120,36 @@ func pause(ctx context.Context, tries int, err error) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// patience is how long one attempt may take before another is made: the node that
+// was asked may be frozen or cut off, and others may lead by now. It doubles with
+// each attempt that had no answer, so that a fleet which is slow is not asked more
+// and more.
+const patience = 2 * time.Second
+
+// errNoAnswer is returned by an attempt that ran out of patience.
+var errNoAnswer = errors.New("the node did not answer in time")
+
+// silence counts the attempts of a call that had no answer.
+type silence struct {
+	node  ident.NodeID // who gave none last
+	times int
+}
+
+// until is when the next attempt ends.
+func (s *silence) until(deadline time.Time) time.Time {
+	if t := time.Now().Add(patience << min(s.times, 4)); t.Before(deadline) {
+		return t
+	}
+	return deadline
+}
+
+func (s *silence) note(asked ident.NodeID, err error) {
+	if errors.Is(err, errNoAnswer) {
+		s.node = asked
+		s.times++
 	}
 }
 
@@ -160,6 +200,7 @@ type commandCall struct {
 	group    ident.GroupID // of the session in command.ID
 	session  *group.SessionClient
 	tries    int
+	silent   silence
 	maybe    bool // some attempt may have been proposed
 	given    bool // the id was given by the application
 }
@@ -189,11 +230,12 @@ func (c *commandCall) report() group.CommandID {
 func (c *commandCall) run(ctx context.Context, repeat group.CommandID) ([]byte, error) {
 	var last error
 	for {
-		route, err := c.router.locate(ctx, c.name)
+		route, err := c.router.locateBut(ctx, c.name, c.silent.node)
 		if err == nil {
 			if err = c.prepare(ctx, route, repeat); err == nil {
 				c.tries++
-				a := c.router.sendCommand(ctx, route, &c.command, c.deadline)
+				a := c.router.sendCommand(ctx, route, &c.command, c.silent.until(c.deadline))
+				c.silent.note(route.Leader, a.err)
 				if a.err == nil {
 					c.finish()
 					return group.DecodeResult(a.result)
@@ -275,16 +317,17 @@ func (c *commandCall) prepare(ctx context.Context, route cache.Route, repeat gro
 func (c *commandCall) establish(ctx context.Context, s *group.SessionClient, g ident.GroupID) error {
 	return s.Establish(ctx, func(ctx context.Context) (uint64, error) {
 		for {
-			route, err := c.router.locate(ctx, c.name)
+			route, err := c.router.locateBut(ctx, c.name, c.silent.node)
 			if err == nil && route.Group != g {
 				return 0, fmt.Errorf("group %q was removed and added again: %w", c.name, ErrNoGroup)
 			}
 			if err == nil {
 				c.tries++
 				var id uint64
-				if id, err = c.router.register(ctx, route, c.deadline); err == nil {
+				if id, err = c.router.register(ctx, route, c.silent.until(c.deadline)); err == nil {
 					return id, nil
 				}
+				c.silent.note(route.Leader, err)
 				c.router.learn(c.name, route, err)
 			}
 			// A registration that was lost leaves a session that nobody uses and that
@@ -340,7 +383,7 @@ func retriable(err error) bool {
 	case errors.Is(err, group.ErrNotLeader), errors.Is(err, group.ErrTransferring), errors.Is(err, group.ErrLeadershipLost),
 		errors.Is(err, group.ErrNoMember), errors.Is(err, group.ErrStopped), errors.Is(err, group.ErrMemberFailed),
 		errors.Is(err, group.ErrOverloaded), errors.Is(err, group.ErrNoSession), errors.Is(err, group.ErrRemoved), errors.Is(err, errNobodyToAsk),
-		errors.Is(err, wire.ErrNotSent), errors.Is(err, wire.ErrLost):
+		errors.Is(err, wire.ErrNotSent), errors.Is(err, wire.ErrLost), errors.Is(err, errNoAnswer):
 		return true
 	}
 	return false
@@ -374,7 +417,11 @@ func (r *router) ask(ctx context.Context, route cache.Route, request []byte, dea
 	body, err := w.result, w.err
 	w.put()
 	if err != nil {
-		return attempt{err: err, sent: !errors.Is(err, wire.ErrNotSent)}
+		sent := !errors.Is(err, wire.ErrNotSent)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("node %s: %w", route.Leader, errNoAnswer)
+		}
+		return attempt{err: err, sent: sent}
 	}
 	result, err := readAnswer(route.Leader, "", body)
 	return attempt{result: result, err: err, sent: err != nil && group.OutcomeOf(err) == group.Unknown}
@@ -437,15 +484,17 @@ func (n *Node) Query(ctx context.Context, name string, query []byte, opts ...gro
 
 func (r *router) query(ctx context.Context, name string, query []byte, o group.CallOptions, tries *int) ([]byte, error) {
 	deadline := r.node.deadline(ctx)
+	var silent silence
 	for {
 		var result []byte
-		route, err := r.locate(ctx, name)
+		route, err := r.locateBut(ctx, name, silent.node)
 		if err == nil {
 			*tries++
-			result, err = r.queryOnce(ctx, name, route, query, o, deadline)
+			result, err = r.queryOnce(ctx, name, route, query, o, silent.until(deadline))
 			if err == nil {
 				return result, nil
 			}
+			silent.note(route.Leader, err)
 			r.learn(name, route, err)
 		}
 		if !retriable(err) || o.Read == group.ReadLocal {
