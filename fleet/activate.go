@@ -365,18 +365,16 @@ func (n *Node) leftFleet() error {
 }
 
 // followGossip adopts a fleet that a node without one meets, so that it can call
-// groups before it is activated, and resumes an active node's place after a restart.
+// groups before it is activated, and keeps what the node says of itself in gossip
+// as the catalogue has it: after a restart, a drain, or an operator's undrain.
 func (n *Node) followGossip(ctx context.Context) {
-	resumed := false
 	for {
-		changed := n.gossipChanged.wait()
-		if !resumed {
-			resumed = n.resume(ctx)
-		}
+		heard, changed := n.gossipChanged.wait(), n.catalogueWatch()
 		n.meetFleet()
+		n.tellState()
 		select {
+		case <-heard:
 		case <-changed:
-		case <-n.catalogueWatchUntil(resumed):
 		case <-ctx.Done():
 			return
 		}
@@ -403,22 +401,15 @@ func (n *Node) meetFleet() {
 	}
 }
 
-func (n *Node) catalogueWatchUntil(resumed bool) <-chan struct{} {
-	if resumed {
-		return nil
-	}
-	return n.catalogueWatch()
-}
-
-// resume says in gossip again what the catalogue on disk says of this node.
-func (n *Node) resume(context.Context) bool {
+// tellState says in gossip what the catalogue says of this node.
+func (n *Node) tellState() {
 	c := n.catalogue.Load()
 	if c == nil {
-		return false
+		return
 	}
 	node, ok := c.Node(n.id)
 	if !ok {
-		return false
+		return
 	}
 	state := gossip.StateInactive
 	switch node.State {
@@ -426,15 +417,11 @@ func (n *Node) resume(context.Context) bool {
 		state = gossip.StateActive
 	case placement.Draining:
 		state = gossip.StateDraining
-	default:
-		return false
 	}
-	if err := n.gossip.UpdateMeta(func(m *gossip.Meta) {
-		if m.State == gossip.StateInactive {
-			m.State, m.Zone = state, node.Zone
-		}
-	}); err != nil {
-		n.log.Warn("gossip was not told that the node is back", "error", err)
+	if self := n.gossip.Self(); self.State == state || self.State == gossip.StateLeaving {
+		return
 	}
-	return true
+	if err := n.gossip.UpdateMeta(func(m *gossip.Meta) { m.State, m.Zone = state, node.Zone }); err != nil {
+		n.log.Warn("gossip was not told of the node's state", "state", state, "error", err)
+	}
 }

@@ -206,7 +206,10 @@ func (n *Node) openAdmin() error {
 	if n.cfg.Admin == "" {
 		return nil
 	}
-	server, err := admin.NewServer(adminNode{n}, admin.Options{Addr: n.cfg.Admin, Token: n.cfg.AdminToken, TLS: n.cfg.AdminTLS, Logger: n.log})
+	server, err := admin.NewServer(adminNode{n}, admin.Options{
+		Addr: n.cfg.Admin, Token: n.cfg.AdminToken, TLS: n.cfg.AdminTLS, Logger: n.log,
+		Registerer: n.cfg.Registerer, GroupMetrics: n.cfg.GroupMetrics, Profiles: n.cfg.AdminProfiles,
+	})
 	if err != nil {
 		return err
 	}

@@ -86,6 +86,7 @@ func catalogueError(err error) error {
 		{catalogue.ErrNoNode, ErrNoNode},
 		{catalogue.ErrNodeInUse, ErrNodeInUse},
 		{catalogue.ErrInvalid, group.ErrInvalidArgument},
+		{catalogue.ErrStateMoved, ErrRefused},
 	} {
 		if errors.Is(err, e.inner) {
 			return fmt.Errorf("%w (%w)", e.outer, err)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"github.com/raftfleet/raftfleet/group"
@@ -50,6 +51,12 @@ type Config struct {
 	Admin      string
 	AdminToken string
 	AdminTLS   *tls.Config
+	// AdminProfiles serves /debug/pprof/ there, and GroupMetrics adds metrics with a
+	// label by group: as many series as there are groups. Both off by default.
+	AdminProfiles, GroupMetrics bool
+	// Registerer takes the metrics that the admin API shows. Default: a registry of
+	// the node's own, with those of the Go runtime and the process.
+	Registerer prometheus.Registerer
 
 	// TLS, when set, is used in both directions between nodes; it should demand
 	// client certificates.

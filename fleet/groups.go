@@ -602,7 +602,10 @@ func (n *Node) setStateHere(ctx context.Context, r *stateRequest) error {
 	from := []placement.State{placement.Active, placement.Suspect, placement.Joining}
 	reason := "drained by an operator"
 	if r.To == placement.Active {
-		from, reason = []placement.State{placement.Draining}, "undrained by an operator"
+		from, reason = []placement.State{placement.Draining, placement.Inactive}, "undrained by an operator"
+	}
+	if r.To == placement.Active && !n.hears(node.ID) {
+		return fmt.Errorf("node %s is not heard: start it first: %w", node.Name, ErrRefused)
 	}
 	if node.State == r.To || (r.To == placement.Draining && node.State == placement.Inactive) {
 		return nil

@@ -24,7 +24,14 @@ import (
 type mover struct {
 	mu      sync.Mutex
 	pending map[ident.GroupID]time.Time // when to look next
+	leading map[ident.GroupID]leading   // since when this node leads a group
 	wake    chan struct{}
+}
+
+// leading is one leadership of this node.
+type leading struct {
+	term  uint64
+	since time.Time
 }
 
 const (
@@ -36,12 +43,16 @@ const (
 	moveWorkers = 8
 	// caughtUpEntries is how far behind a learner may be to be promoted.
 	caughtUpEntries = 250
+	// leaderRest is how long a leader leads before it gives way to the preferred one:
+	// its copy of the catalogue may not have heard yet that it is the preferred one.
+	leaderRest = time.Second
 	// stepTimeout bounds one step.
 	stepTimeout = 5 * time.Second
 )
 
 func (m *mover) init() {
 	m.pending = make(map[ident.GroupID]time.Time)
+	m.leading = make(map[ident.GroupID]leading)
 	m.wake = make(chan struct{}, 1)
 }
 
@@ -56,6 +67,25 @@ func (m *mover) look(g ident.GroupID, at time.Time) {
 	case m.wake <- struct{}{}:
 	default:
 	}
+}
+
+// leadsSince tells since when this node leads a group in a term.
+func (m *mover) leadsSince(g ident.GroupID, term uint64) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := m.leading[g]
+	if l.term != term {
+		l = leading{term, time.Now()}
+		m.leading[g] = l
+	}
+	return l.since
+}
+
+// led forgets a leadership that ended.
+func (m *mover) led(g ident.GroupID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.leading, g)
 }
 
 // due takes the groups whose time has come and tells when the next one is.
@@ -79,7 +109,10 @@ func (n *Node) memberChanged(info group.Info) {
 		n.router.table.Put(info.Name, cache.Route{Group: info.Group, Leader: info.Leader, Term: info.Term})
 	}
 	if info.Role == consensus.Leader {
+		n.mover.leadsSince(info.Group, info.Term)
 		n.mover.look(info.Group, time.Now())
+	} else {
+		n.mover.led(info.Group)
 	}
 	n.leadersChanged.raise()
 }
@@ -199,6 +232,12 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 		wanted = targetOf(g)
 	}
 	step := nextStep(s, wanted, n.id, n.mayLead)
+	if step.kind == stepTransfer && step.optional {
+		if rested := n.mover.leadsSince(id, s.Term).Add(leaderRest); time.Now().Before(rested) {
+			n.mover.look(id, rested)
+			step = noStep
+		}
+	}
 	if step.kind == stepNone {
 		if g != nil {
 			n.settle(ctx, g, s)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -48,14 +47,14 @@ func (r *router) forget(name string, g ident.GroupID) {
 // locate finds the group of a name and whom to ask first. It asks the table, this
 // node's own catalogue, and last, on a node without one, another node.
 func (r *router) locate(ctx context.Context, name string) (cache.Route, error) {
-	return r.locateBut(ctx, name, 0)
+	return r.locateBut(ctx, name, nil)
 }
 
-// locateBut is locate for a caller whom one node did not answer: where nobody
-// knows who leads, another is asked first.
-func (r *router) locateBut(ctx context.Context, name string, silent ident.NodeID) (cache.Route, error) {
+// locateBut is locate for a caller whom one node did not answer: it is not asked
+// again for a while, unless it has won another election since.
+func (r *router) locateBut(ctx context.Context, name string, silent *silence) (cache.Route, error) {
 	if route, ok := r.table.Get(name); ok {
-		if route.Leader != 0 {
+		if route.Leader != 0 && !silent.of(route) {
 			return route, nil
 		}
 	}
@@ -64,19 +63,20 @@ func (r *router) locateBut(ctx context.Context, name string, silent ident.NodeID
 		return cache.Route{}, err
 	}
 	route := cache.Route{Group: reply.Group, Leader: reply.Leader, Term: reply.Term}
+	if silent.of(route) {
+		route.Leader, route.Term = 0, 0
+	}
 	if route.Leader != 0 && route.Term != 0 {
 		r.table.Put(name, route)
 	}
-	if len(reply.Members) > 1 {
-		reply.Members = slices.DeleteFunc(reply.Members, func(m ident.NodeID) bool { return m == silent })
-	}
 	if route.Leader == 0 && len(reply.Members) > 0 {
+		members := silent.others(reply.Members)
 		// Nobody knows who leads: ask the members in turn, the preferred one first half of the time.
 		i := 0
 		if rand.IntN(2) == 0 {
-			i = rand.IntN(len(reply.Members))
+			i = rand.IntN(len(members))
 		}
-		route.Leader = reply.Members[i]
+		route.Leader = members[i]
 	}
 	return route, nil
 }
@@ -132,9 +132,10 @@ const patience = 2 * time.Second
 // errNoAnswer is returned by an attempt that ran out of patience.
 var errNoAnswer = errors.New("the node did not answer in time")
 
-// silence counts the attempts of a call that had no answer.
+// silence is what a call remembers of the last node that did not answer it.
 type silence struct {
-	node  ident.NodeID // who gave none last
+	asked cache.Route
+	again time.Time // when that node may be asked again
 	times int
 }
 
@@ -146,11 +147,36 @@ func (s *silence) until(deadline time.Time) time.Time {
 	return deadline
 }
 
-func (s *silence) note(asked ident.NodeID, err error) {
+// note takes in how an attempt ended.
+func (s *silence) note(asked cache.Route, err error) {
 	if errors.Is(err, errNoAnswer) {
-		s.node = asked
+		s.asked, s.again = asked, time.Now().Add(patience)
 		s.times++
 	}
+}
+
+// of tells whether a route leads to the silent node, in a leadership that is not
+// newer than the one in which it was silent.
+func (s *silence) of(route cache.Route) bool {
+	return s != nil && s.times > 0 && route.Leader == s.asked.Leader &&
+		(s.asked.Term == 0 || route.Term <= s.asked.Term) && time.Now().Before(s.again)
+}
+
+// others are the members to ask instead; all of them when there is nobody else.
+func (s *silence) others(members []ident.NodeID) []ident.NodeID {
+	if s == nil || s.times == 0 || !time.Now().Before(s.again) {
+		return members
+	}
+	var others []ident.NodeID
+	for _, m := range members {
+		if m != s.asked.Leader {
+			others = append(others, m)
+		}
+	}
+	if len(others) == 0 {
+		return members
+	}
+	return others
 }
 
 // deadline is when a call without one gives up.
@@ -230,12 +256,12 @@ func (c *commandCall) report() group.CommandID {
 func (c *commandCall) run(ctx context.Context, repeat group.CommandID) ([]byte, error) {
 	var last error
 	for {
-		route, err := c.router.locateBut(ctx, c.name, c.silent.node)
+		route, err := c.router.locateBut(ctx, c.name, &c.silent)
 		if err == nil {
 			if err = c.prepare(ctx, route, repeat); err == nil {
 				c.tries++
 				a := c.router.sendCommand(ctx, route, &c.command, c.silent.until(c.deadline))
-				c.silent.note(route.Leader, a.err)
+				c.silent.note(route, a.err)
 				if a.err == nil {
 					c.finish()
 					return group.DecodeResult(a.result)
@@ -317,7 +343,7 @@ func (c *commandCall) prepare(ctx context.Context, route cache.Route, repeat gro
 func (c *commandCall) establish(ctx context.Context, s *group.SessionClient, g ident.GroupID) error {
 	return s.Establish(ctx, func(ctx context.Context) (uint64, error) {
 		for {
-			route, err := c.router.locateBut(ctx, c.name, c.silent.node)
+			route, err := c.router.locateBut(ctx, c.name, &c.silent)
 			if err == nil && route.Group != g {
 				return 0, fmt.Errorf("group %q was removed and added again: %w", c.name, ErrNoGroup)
 			}
@@ -327,7 +353,7 @@ func (c *commandCall) establish(ctx context.Context, s *group.SessionClient, g i
 				if id, err = c.router.register(ctx, route, c.silent.until(c.deadline)); err == nil {
 					return id, nil
 				}
-				c.silent.note(route.Leader, err)
+				c.silent.note(route, err)
 				c.router.learn(c.name, route, err)
 			}
 			// A registration that was lost leaves a session that nobody uses and that
@@ -487,14 +513,14 @@ func (r *router) query(ctx context.Context, name string, query []byte, o group.C
 	var silent silence
 	for {
 		var result []byte
-		route, err := r.locateBut(ctx, name, silent.node)
+		route, err := r.locateBut(ctx, name, &silent)
 		if err == nil {
 			*tries++
 			result, err = r.queryOnce(ctx, name, route, query, o, silent.until(deadline))
 			if err == nil {
 				return result, nil
 			}
-			silent.note(route.Leader, err)
+			silent.note(route, err)
 			r.learn(name, route, err)
 		}
 		if !retriable(err) || o.Read == group.ReadLocal {

@@ -29,7 +29,12 @@ type step struct {
 	change consensus.Change
 	to     ident.NodeID
 	reason string
+	// optional is a step that only makes things better: it can wait.
+	optional bool
 }
+
+// noStep is for a group that has its members.
+var noStep = step{kind: stepNone}
 
 func (s step) String() string {
 	switch s.kind {
@@ -119,7 +124,7 @@ func nextStep(s *consensus.Status, t target, self ident.NodeID, mayLead func(ide
 		for _, v := range cfg.Voters {
 			if ident.NodeID(v.Node) == t.preferred {
 				if behind, ok := lag(s, v.ID); ok && behind <= caughtUpEntries {
-					return step{kind: stepTransfer, to: t.preferred, reason: "it is the preferred leader"}
+					return step{kind: stepTransfer, to: t.preferred, reason: "it is the preferred leader", optional: true}
 				}
 			}
 		}

@@ -79,9 +79,6 @@ func (h *Host) Seal(g ident.GroupID, done func(error)) {
 	h.propose(g, batchItem{kind: itemSeal}, func(_ []byte, err error) { done(err) })
 }
 
-// maxCommandBytes is what no group may exceed, whatever its configuration.
-const maxCommandBytes = 16 << 20
-
 func (h *Host) propose(g ident.GroupID, item batchItem, done func([]byte, error)) {
 	m, err := h.need(g)
 	if err != nil {
