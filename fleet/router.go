@@ -258,7 +258,11 @@ func (c *commandCall) run(ctx context.Context, repeat group.CommandID) ([]byte, 
 	for {
 		route, err := c.router.locateBut(ctx, c.name, &c.silent)
 		if err == nil {
+			fresh := c.session == nil
 			if err = c.prepare(ctx, route, repeat); err == nil {
+				if fresh && c.silent.of(route) {
+					continue // found out while the session was registered
+				}
 				c.tries++
 				a := c.router.sendCommand(ctx, route, &c.command, c.silent.until(c.deadline))
 				c.silent.note(route, a.err)
