@@ -302,6 +302,9 @@ func (c *cluster) handle(n *testNode) {
 			clear(n.reads)
 		}
 		c.checkNode(n)
+		if o.Changed || len(o.Write.Entries) > 0 {
+			c.checkConfig(n)
+		}
 	}
 }
 

@@ -34,7 +34,8 @@ func (c *Core) stepAppend(m *Message) error {
 	c.matched = max(c.matched, end)
 	// Only as far as this message has shown the logs to be equal.
 	c.commitTo(min(m.Commit, end))
-	c.ackOwed = true
+	// What is not durable yet is acknowledged by Persisted.
+	c.ackOwed = c.ackOwed || c.matched <= c.log.durable
 	return nil
 }
 
@@ -93,17 +94,16 @@ func (c *Core) stepHeartbeat(m *Message) {
 }
 
 // flushAck tells the leader how far this log is durable and equal to its own.
-// One answer serves for all that arrived since the last; it waits for the disk
-// if there is nothing new to say before.
+// One answer serves for all that arrived since the last.
 func (c *Core) flushAck() {
 	if !c.ackOwed {
 		return
 	}
 	c.ackOwed = false
-	index := min(c.log.durable, c.matched)
-	if c.leader == 0 || index < c.matched && index <= c.acked {
+	if c.leader == 0 {
 		return
 	}
+	index := min(c.log.durable, c.matched)
 	c.acked = max(c.acked, index)
 	c.reply(Message{Kind: MsgAppendReply, To: c.leader, Term: c.state.Term, Index: index})
 }

@@ -117,3 +117,25 @@ func (c *cluster) checkLease(n *testNode) {
 		c.fail("stale lease: member %d at %d, %d is committed", n.id, n.core.LeaseIndex(), c.highest)
 	}
 }
+
+// checkConfig: the configuration in force is the newest in the log, and
+// nothing that was truncated or replaced by a snapshot.
+func (c *cluster) checkConfig(n *testNode) {
+	if n.core.installing != 0 || n.core.install != nil {
+		return
+	}
+	index, config := n.view.snap.ConfigIndex, n.view.snap.Config
+	if n.disk.snap.Index > n.view.snap.Index { // the member's own, newer snapshot
+		index, config = n.disk.snap.ConfigIndex, n.disk.snap.Config
+	}
+	for i := len(n.view.log) - 1; i >= 0; i-- {
+		if e := &n.view.log[i]; e.Kind == EntryConfig && e.Index > index {
+			index = e.Index
+			config, _ = DecodeConfiguration(e.Data)
+			break
+		}
+	}
+	if n.core.ConfigIndex() != index || !n.core.Configuration().Equal(&config) {
+		c.fail("member %d has configuration %v of index %d in force, its log says %v of %d", n.id, n.core.Configuration(), n.core.ConfigIndex(), config, index)
+	}
+}

@@ -58,9 +58,9 @@ func (c *cluster) run(steps int) {
 		read: some(50), crash: some(10), cut: some(10), change: some(20), transfer: some(10), compact: some(20), wake: some(5), campaign: some(5),
 		lose: some(20), twice: some(10), mix: some(60),
 	}
-	if c.rand.Intn(3) == 0 {
+	if c.rand.Intn(2) == 0 {
 		// A storm: leaders come and go, messages linger, halves cannot hear each other.
-		s.tick, s.crash, s.split, s.change, s.campaign = 10+c.rand.Intn(60), some(10), some(10), some(60), some(60)
+		s.tick, s.crash, s.split, s.change, s.campaign = 20+c.rand.Intn(100), some(5), 2+c.rand.Intn(10), some(40), some(60)
 		s.burst, s.mix, s.cut = 1+c.rand.Intn(4), c.rand.Intn(100), 0
 		s.persist, s.read, s.transfer = 50+c.rand.Intn(300), some(60), some(40)
 	}
@@ -95,7 +95,7 @@ func (c *cluster) run(steps int) {
 func (c *cluster) step(s *schedule) {
 	n := c.nodes[c.ids[c.rand.Intn(len(c.ids))]]
 	asked := n // what only a leader does is asked of one mostly
-	if leader := c.leading(); leader != nil && c.rand.Intn(4) > 0 {
+	if leader := c.anyLeader(); leader != nil && c.rand.Intn(4) > 0 {
 		asked = leader
 	}
 	roll := c.rand.Intn(1000)
@@ -175,8 +175,13 @@ func (c *cluster) step(s *schedule) {
 func (c *cluster) split() {
 	clear(c.cut)
 	side := map[MemberID]bool{}
-	for _, id := range c.ids {
-		side[id] = c.rand.Intn(2) == 0
+	if leader := c.anyLeader(); leader != nil && c.rand.Intn(3) > 0 {
+		side[leader.id] = true
+		side[c.ids[c.rand.Intn(len(c.ids))]] = true
+	} else {
+		for _, id := range c.ids {
+			side[id] = c.rand.Intn(2) == 0
+		}
 	}
 	for _, a := range c.ids {
 		for _, b := range c.ids {
@@ -185,6 +190,17 @@ func (c *cluster) split() {
 			}
 		}
 	}
+}
+
+// anyLeader returns one of those who take themselves for a leader.
+func (c *cluster) anyLeader() *testNode {
+	from := c.rand.Intn(len(c.ids))
+	for i := range c.ids {
+		if n := c.nodes[c.ids[(from+i)%len(c.ids)]]; n.up() && n.core.Role() == Leader {
+			return n
+		}
+	}
+	return nil
 }
 
 func (c *cluster) propose(n *testNode) {

@@ -54,7 +54,7 @@ func (c *Core) stepSnapshot(m *Message) {
 	default:
 		c.accept(s.Clone())
 	}
-	c.ackOwed = true
+	c.ackOwed = c.ackOwed || c.matched <= c.log.durable
 }
 
 // accept begins anew with a snapshot. Nothing of the old log counts any more,
