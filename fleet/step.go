@@ -151,14 +151,15 @@ func nodesOf(ms []consensus.Member) string {
 	return s
 }
 
-// lag tells how far a member is behind; ok is false when it does not answer.
+// lag tells how far a member is behind; ok is false when it does not answer, or has
+// not yet answered this leader at all.
 func lag(s *consensus.Status, id consensus.MemberID) (uint64, bool) {
 	if id == s.ID || s.Asleep {
 		return 0, true // a group sleeps only when all its members have everything
 	}
 	for _, p := range s.Members {
 		if p.ID == id {
-			return s.Last - min(p.Match, s.Last), p.RecentlyActive
+			return s.Last - min(p.Match, s.Last), p.RecentlyActive && p.Match > 0
 		}
 	}
 	return 0, false
