@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -37,12 +38,14 @@ func TestSixNodesInThreeZonesKeepMembersApart(t *testing.T) {
 	ctx := within(t, time.Minute)
 	f := New(t, Config{Nodes: 6, Zones: 3})
 	must(t, f.AddGroups(ctx, "g", 24, 3))
-	s := await(t, ctx, f, "all groups at rest", Quiet, Members(72))
-	for _, n := range s.Nodes {
-		if n.Members < 8 || n.Members > 16 {
-			t.Errorf("node %s has %d members of 72 on 6 nodes", n.Name, n.Members)
+	await(t, ctx, f, "all groups at rest, and 12 members on each node or nearly", Quiet, Members(72), func(s view.Status) error {
+		for _, n := range s.Nodes {
+			if n.Members < 9 || n.Members > 15 {
+				return fmt.Errorf("node %s has %d members of 72 on 6 nodes", n.Name, n.Members)
+			}
 		}
-	}
+		return nil
+	})
 	for _, name := range f.Groups() {
 		g, err := f.Nodes()[0].Client().Group(ctx, name)
 		must(t, err)
@@ -243,6 +246,37 @@ func TestAnyNodeKilledAtAnyMomentIsMadeUpForSoon(t *testing.T) {
 		await(t, ctx, f, "all groups at rest", Quiet)
 		progress(t, ctx, l)
 	}
+	finish(t, ctx, l)
+}
+
+// A frozen node keeps its connections and its leaderships as far as it knows, and
+// answers nobody: callers must not wait for it once others lead.
+func TestAFrozenNodeIsMadeUpForSoon(t *testing.T) {
+	ctx := within(t, time.Minute)
+	f := New(t, Config{Nodes: 3})
+	must(t, f.AddGroups(ctx, "g", 12, 3))
+	await(t, ctx, f, "all groups at rest", Quiet)
+	frozen := leaderOf(t, ctx, f, f.Groups()[0])
+	var others []*Node
+	for _, n := range f.Nodes() {
+		if n != frozen {
+			others = append(others, n)
+		}
+	}
+	l := f.StartLoad(LoadConfig{Groups: f.Groups(), Interval: 20 * time.Millisecond, Through: others})
+	t.Cleanup(l.Halt)
+	progress(t, ctx, l)
+	l.ResetGaps()
+	must(t, frozen.Pause())
+	progress(t, ctx, l)
+	for group, gap := range l.Gaps() {
+		if gap > longestOutage {
+			t.Errorf("group %s did not serve for %s after node %s was frozen", group, gap, frozen.Name)
+		}
+	}
+	must(t, frozen.Continue())
+	await(t, ctx, f, "all groups to be led", Led)
+	progress(t, ctx, l)
 	finish(t, ctx, l)
 }
 

@@ -131,8 +131,16 @@ func (f *Fleet) Node(name string) *Node {
 }
 
 // Running are the nodes whose processes run and are not paused.
-func (f *Fleet) Running() []*Node {
-	return slices.DeleteFunc(f.Nodes(), func(n *Node) bool { return !n.Running() })
+func (f *Fleet) Running() []*Node { return running(f.Nodes()) }
+
+func running(nodes []*Node) []*Node {
+	var out []*Node
+	for _, n := range nodes {
+		if n.Running() {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // Zone are the nodes of a zone.

@@ -17,6 +17,8 @@ import (
 type LoadConfig struct {
 	// Groups are the counters that are added to. They begin at zero.
 	Groups []string
+	// Through are the nodes that are called, those of them that run. Default: all.
+	Through []*Node
 	// Clients is how many calls are on their way at most. Each client serves its own
 	// groups, one call after the other. Default: one for each group, at most 64.
 	Clients int
@@ -242,7 +244,11 @@ func (c *loadClient) lost(t *tally) {
 }
 
 func (c *loadClient) pick() *Node {
-	nodes := c.load.fleet.Running()
+	nodes := c.load.config.Through
+	if nodes == nil {
+		nodes = c.load.fleet.Nodes()
+	}
+	nodes = running(nodes)
 	if len(nodes) == 0 {
 		return nil
 	}
