@@ -26,7 +26,17 @@ func newLogger(w io.Writer, level logLevel, format logFormat) *slog.Logger {
 	return slog.New(zerolog.NewSlogHandler(zerolog.New(w).Level(levels[slog.Level(level)]).With().Timestamp().Logger()))
 }
 
-// oneLine is an error on one line, as the last word of a process.
+// oneLine is an error on one line, as the last word of a process, in the words of
+// the command line.
 func oneLine(err error) string {
-	return strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	return inFlags.Replace(strings.TrimPrefix(text, "fleet: "))
 }
+
+// inFlags names the flags that stand for the fields of a node's configuration.
+var inFlags = strings.NewReplacer(
+	"Config.AdvertiseGossip", "--advertise-gossip", "Config.AdvertiseListen", "--advertise-listen",
+	"Config.DataDir", "--data", "Config.InMemory", "--in-memory", "Config.Name", "--name", "Config.Join", "--join",
+	"Config.Founders", "--founders", "Config.Gossip", "--gossip", "Config.Listen", "--listen", "Config.Admin", "--admin",
+	"Config.Weight", "--weight", "Config.PurgeAfter", "--purge-after", "Config.Settle", "--settle",
+)

@@ -70,7 +70,7 @@ func run(s settings, log *slog.Logger, signals <-chan os.Signal) error {
 	node, err := fleet.Open(ctx, config)
 	if err != nil {
 		if errors.Is(err, admin.ErrExposed) {
-			return usageError{err}
+			return usageError{fmt.Errorf("--admin %s can be reached from other machines: give --admin-token-file, or listen on 127.0.0.1", s.Admin)}
 		}
 		return err
 	}

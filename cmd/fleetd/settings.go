@@ -116,7 +116,16 @@ func replace(f *pflag.Flag, value string) error {
 	if list, ok := f.Value.(*addresses); ok {
 		*list = nil
 	}
-	return f.Value.Set(value)
+	err := f.Value.Set(value)
+	switch {
+	case err == nil:
+		return nil
+	case f.Value.Type() == "int":
+		return errors.New("want a number")
+	case f.Value.Type() == "bool":
+		return errors.New("want true or false")
+	}
+	return err
 }
 
 // readFile reads the configuration file. A key that is not known is an error: a
@@ -139,11 +148,14 @@ func (s *settings) readFile(name string) error {
 	var malformed *toml.DecodeError
 	if errors.As(err, &malformed) {
 		row, _ := malformed.Position()
-		key := strings.Join(malformed.Key(), ".")
-		if key != "" {
-			key = " " + key
+		what := strings.TrimPrefix(malformed.Error(), "toml: ")
+		if key := strings.Join(malformed.Key(), "."); key != "" {
+			if strings.Contains(what, "cannot decode") { // the rest speaks of Go
+				what = "the value is of the wrong kind: see fleetd run --help"
+			}
+			what = key + ": " + what
 		}
-		return fmt.Errorf("%s:%d:%s %s", name, row, key, strings.TrimPrefix(malformed.Error(), "toml: "))
+		return fmt.Errorf("%s:%d: %s", name, row, what)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "toml: "))

@@ -21,27 +21,39 @@ type TB interface {
 	Cleanup(func())
 }
 
-var built = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "raftfleet-fleetd-")
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "fleetd")
-	cmd := exec.Command("go", "build", "-o", binary, "github.com/raftfleet/raftfleet/cmd/fleetd")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build fleetd: %w\n%s", err, out)
-	}
-	return binary, nil
-})
+// built is the binary that Build made, once for a process.
+var built struct {
+	sync.Mutex
+	dir, binary string
+	err         error
+}
 
 // Build builds fleetd, once for a process, and returns where it is. RemoveBuilt
 // removes it.
-func Build() (string, error) { return built() }
+func Build() (string, error) {
+	built.Lock()
+	defer built.Unlock()
+	if built.dir != "" || built.err != nil {
+		return built.binary, built.err
+	}
+	if built.dir, built.err = os.MkdirTemp("", "raftfleet-fleetd-"); built.err != nil {
+		return "", built.err
+	}
+	built.binary = filepath.Join(built.dir, "fleetd")
+	cmd := exec.Command("go", "build", "-o", built.binary, "github.com/raftfleet/raftfleet/cmd/fleetd")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		built.err = fmt.Errorf("harness: go build fleetd: %w\n%s", err, out)
+	}
+	return built.binary, built.err
+}
 
-// RemoveBuilt removes what Build built, at the end of a TestMain.
+// RemoveBuilt removes what Build built, if it did, at the end of a TestMain.
 func RemoveBuilt() {
-	if binary, err := built(); err == nil {
-		os.RemoveAll(filepath.Dir(binary))
+	built.Lock()
+	defer built.Unlock()
+	if built.dir != "" {
+		os.RemoveAll(built.dir)
+		built.dir = ""
 	}
 }
 
