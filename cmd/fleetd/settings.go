@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -180,6 +181,9 @@ func (s *settings) config(log *slog.Logger) (fleet.Config, error) {
 		return c, usageError{fmt.Errorf("--weight is %d: give 1 to 1000", s.Weight)}
 	case s.DrainTimeout < 0:
 		return c, usageError{fmt.Errorf("--drain-timeout is %s: give 0s or more", s.DrainTimeout)}
+	}
+	if host, _, err := net.SplitHostPort(s.Listen); err == nil && s.AdvertiseListen == "" && (host == "" || net.ParseIP(host).IsUnspecified()) {
+		return c, usageError{fmt.Errorf("--listen is %s, which is no address that other nodes can reach: give --advertise-listen too", s.Listen)}
 	}
 	if s.AdminTokenFile != "" {
 		token, err := os.ReadFile(s.AdminTokenFile)

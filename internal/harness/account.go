@@ -19,6 +19,8 @@ type Account struct {
 	Counted int64
 	// Applied is how many calls of unknown outcome turned out to have been applied.
 	Applied int64
+	// Refusal is the last refusal; nil when there was none.
+	Refusal error
 }
 
 // GroupAccount is what became of the calls to one group.
@@ -62,6 +64,9 @@ func (l *Load) Verify(ctx context.Context) (Account, error) {
 		a.Counted += g.Counter
 	}
 	a.Applied = a.Counted - a.Acknowledged
+	if e := l.refusal.Load(); e != nil {
+		a.Refusal = e
+	}
 	return a, errors.Join(errs...)
 }
 

@@ -97,6 +97,9 @@ func finish(t *testing.T, ctx context.Context, l *Load) Account {
 	}
 	t.Logf("%d additions acknowledged, %d of unknown outcome of which %d were applied, %d refused and done anew; longest gap %s (%s)",
 		a.Acknowledged, a.Unknown, a.Applied, a.Refused, longest.LongestGap.Round(time.Millisecond), longest.Group)
+	if a.Refusal != nil {
+		t.Logf("the last refusal: %v", a.Refusal)
+	}
 	return a
 }
 

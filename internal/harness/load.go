@@ -50,6 +50,7 @@ type Load struct {
 	wg     sync.WaitGroup
 
 	acknowledged, unknown, refused atomic.Int64
+	refusal                        atomic.Pointer[admin.Error] // the last one
 }
 
 // tally is what the clients know of one group.
@@ -229,6 +230,7 @@ func (c *loadClient) add(ctx context.Context, t *tally) {
 			return
 		default:
 			c.load.refused.Add(1)
+			c.load.refusal.Store(e)
 			if ctx.Err() != nil {
 				return
 			}

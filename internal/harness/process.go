@@ -48,7 +48,7 @@ func environment() []string {
 			env = append(env, e)
 		}
 	}
-	return env
+	return append(env, "GORACE=halt_on_error=1")
 }
 
 func (p *process) pid() int { return p.cmd.Process.Pid }

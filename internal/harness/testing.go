@@ -29,7 +29,8 @@ var built struct {
 }
 
 // Build builds fleetd, once for a process, and returns where it is. RemoveBuilt
-// removes it.
+// removes it. With RAFTFLEET_RACE in the environment it is built with the race
+// detector, which ends a node that has a data race.
 func Build() (string, error) {
 	built.Lock()
 	defer built.Unlock()
@@ -40,7 +41,11 @@ func Build() (string, error) {
 		return "", built.err
 	}
 	built.binary = filepath.Join(built.dir, "fleetd")
-	cmd := exec.Command("go", "build", "-o", built.binary, "github.com/raftfleet/raftfleet/cmd/fleetd")
+	args := []string{"build", "-o", built.binary}
+	if os.Getenv("RAFTFLEET_RACE") != "" {
+		args = append(args, "-race")
+	}
+	cmd := exec.Command("go", append(args, "github.com/raftfleet/raftfleet/cmd/fleetd")...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		built.err = fmt.Errorf("harness: go build fleetd: %w\n%s", err, out)
 	}
