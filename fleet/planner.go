@@ -88,7 +88,16 @@ type planRun struct {
 	quiet      time.Time // when the nodes last changed
 	first      time.Time // when the wait for quiet began
 	planned    string
+	plannedAt  time.Time
+	next       time.Time // when it may plan again while nothing is urgent
 }
+
+const (
+	// planPause and planShare keep the planner from planning all the time while
+	// groups are added one after another: it rests for as long as it worked, and more.
+	planPause = 200 * time.Millisecond
+	planShare = 20
+)
 
 func (p *planRun) once(ctx context.Context, c *catalogue.Machine) {
 	p.judge(ctx, c)
@@ -237,9 +246,11 @@ func (p *planRun) replan(ctx context.Context, c *catalogue.Machine, nodes []cata
 	n := p.n
 	index := c.Index()
 	state := fmt.Sprint(p.nodesIndex, index)
-	if state == p.planned {
-		return // nothing changed since a plan that had nothing to do
+	if state == p.planned || now.Before(p.next) && p.quiet.Before(p.plannedAt) {
+		return // nothing changed since a plan that had nothing to do, or nothing urgent
 	}
+	p.plannedAt = now
+	defer func() { p.next = time.Now().Add(max(planPause, planShare*time.Since(now))) }()
 	all := c.Groups("", c.NumGroups())
 	moving := 0
 	in := placement.Input{Groups: make([]placement.Group, 0, len(all))}

@@ -178,17 +178,16 @@ func (h *Host) QueryLocal(g ident.GroupID, q []byte) ([]byte, error) {
 // ReadIndex returns, on the leader, an index such that a member which has applied
 // it answers linearizably.
 func (h *Host) ReadIndex(ctx context.Context, g ident.GroupID) (uint64, error) {
-	if _, err := h.grantWait(ctx, g); err != nil {
-		return 0, err
+	for {
+		until, err := h.grantWait(ctx, g)
+		if err != nil {
+			return 0, err
+		}
+		index, _, err := h.Applied(g)
+		if err != nil || until == 0 || h.clock.Monotonic() < until {
+			return index, err
+		}
 	}
-	m, err := h.need(g)
-	if err != nil {
-		return 0, err
-	}
-	a := &m.applyState
-	a.machineMu.RLock()
-	defer a.machineMu.RUnlock()
-	return a.index, nil
 }
 
 // AwaitApplied returns once this node's member has applied index.
