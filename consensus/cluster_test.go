@@ -103,6 +103,7 @@ type cluster struct {
 	now     int64
 	cut     map[[2]MemberID]bool // links that lose everything
 	trace   func(format string, args ...any)
+	onRead  func(id MemberID, r ReadReady)
 
 	leaders   map[uint64]MemberID    // by term
 	committed map[uint64]uint64      // index -> term
@@ -120,7 +121,7 @@ const testTick = int64(1e6)
 func newCluster(seed int64) *cluster {
 	return &cluster{
 		rand: rand.New(rand.NewSource(seed)), nodes: map[MemberID]*testNode{}, cut: map[[2]MemberID]bool{},
-		trace:   func(string, ...any) {},
+		trace: func(string, ...any) {}, onRead: func(MemberID, ReadReady) {},
 		leaders: map[uint64]MemberID{}, committed: map[uint64]uint64{}, states: map[uint64]uint64{1: 1},
 		chains: map[[2]uint64]uint64{}, votes: map[[2]uint64]MemberID{},
 	}
@@ -293,6 +294,7 @@ func (c *cluster) handle(n *testNode) {
 			}
 			delete(n.reads, r.ID)
 			c.answered++
+			c.onRead(n.id, r)
 		}
 		for _, to := range o.NeedSnapshot {
 			m := n.core.SnapshotMessage(to, n.disk.snap)
