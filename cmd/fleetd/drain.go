@@ -10,7 +10,6 @@ import (
 
 	"github.com/raftfleet/raftfleet/fleet"
 	"github.com/raftfleet/raftfleet/fleet/view"
-	"github.com/raftfleet/raftfleet/placement"
 )
 
 const (
@@ -100,7 +99,7 @@ func anyoneElse(ctx context.Context, node *fleet.Node) error {
 		return nil // nothing is known: go on until the time is over
 	}
 	for _, other := range status.Nodes {
-		if other.ID != node.ID() && other.Alive && other.State == placement.Active.String() {
+		if other.ID != node.ID() && other.Alive && other.State == view.StateActive {
 			return nil
 		}
 	}

@@ -33,6 +33,16 @@ type Catalogue struct {
 	Voters []string `json:"voters"`
 }
 
+// The states of a node, as Node.State has them.
+const (
+	StateJoining  = "joining"  // known, and not yet trusted with anything
+	StateActive   = "active"   // a place for members
+	StateSuspect  = "suspect"  // not heard: it keeps what it has and gets nothing
+	StateDraining = "draining" // its members leave
+	StateInactive = "inactive" // hosts nothing
+	StateDead     = "dead"     // given up: its members are replaced
+)
+
 // Node is one node of the fleet.
 type Node struct {
 	ID      ident.NodeID `json:"id"`

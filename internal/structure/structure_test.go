@@ -19,14 +19,15 @@ var arrows = []struct {
 	from string
 	to   []string
 }{
-	{"cmd/fleetd", []string{"fleet", "fleet/view", "internal/admin", "internal/builtin", "group"}},
-	{"cmd/fleetbench", []string{"fleet", "fleet/view", "group"}},
-	{"cmd/fleetctl", []string{"fleet/view", "internal/admin", "internal/ident"}},
+	{"cmd/fleetd", []string{"fleet", "fleet/view", "internal/admin", "internal/builtin", "internal/harness"}}, // the demo is a fleet of real processes, as the tests start them
+	{"cmd/fleetbench", []string{"fleet", "group"}},
+	{"cmd/fleetctl", []string{"fleet/view", "internal/admin"}},
 	{"internal/harness", []string{"fleet/view", "internal/admin"}},
 	{"fleet", []string{"fleet/view", "group", "placement", "gossip", "cache", "consensus", "internal/admin", "internal/catalogue", "internal/ident", "internal/store", "internal/wal", "internal/wire"}},
 	{"internal/builtin", []string{"group"}},
 	{"group", []string{"consensus", "internal/ident", "internal/store", "internal/wal"}},
-	{"internal/admin", []string{"fleet/view", "internal/ident"}},
+	{"internal/admin/admintest", []string{"fleet/view", "internal/admin", "internal/ident"}},
+	{"internal/admin", []string{"fleet/view"}},
 	{"internal/catalogue", []string{"internal/ident", "placement"}},
 	{"fleet/view", []string{"internal/ident"}},
 	{"placement", []string{"internal/ident"}},
