@@ -150,9 +150,3 @@ func (c *Core) electable() bool {
 	committed, _ := c.ConfigurationAt(c.state.Commit)
 	return c.Configuration().IsVoter(c.cfg.ID) || committed.IsVoter(c.cfg.ID)
 }
-
-// soleVoter reports whether this member alone decides.
-func (c *Core) soleVoter() bool {
-	config := c.Configuration()
-	return !config.Joint() && len(config.Voters) == 1 && config.Voters[0].ID == c.cfg.ID
-}

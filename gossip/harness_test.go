@@ -208,11 +208,6 @@ func member(g *Gossip, node ident.NodeID) (Member, bool) {
 	return all[i], true
 }
 
-func sees(g *Gossip, node ident.NodeID) bool {
-	m, ok := member(g, node)
-	return ok && m.Alive
-}
-
 // allSee: each of the observers sees each of the nodes alive, where it listens.
 func allSee(observers []*Gossip, nodes ...*Gossip) bool {
 	for _, o := range observers {

@@ -135,12 +135,11 @@ func TestSessionGivesALargeRingBack(t *testing.T) {
 
 // naiveTable is the rule book: it remembers everything for ever.
 type naiveTable struct {
-	ttl      int64
-	now      int64
-	active   map[uint64]int64
-	mark     map[uint64]uint64
-	applied  map[CommandID][]byte
-	sessions int
+	ttl     int64
+	now     int64
+	active  map[uint64]int64
+	mark    map[uint64]uint64
+	applied map[CommandID][]byte
 }
 
 func (n *naiveTable) expire(now int64) {

@@ -266,10 +266,9 @@ func (r *brokenReader) Read([]byte) (int, error) { return 0, r.err }
 
 // cloned is a state that can be copied, and has a part that is derived from the rest.
 type cloned struct {
-	Names   []string
-	byName  map[string]int `msgpack:"-"`
-	clones  *int           `msgpack:"-"`
-	rebuilt *int           `msgpack:"-"`
+	Names  []string
+	byName map[string]int `msgpack:"-"`
+	clones *int           `msgpack:"-"`
 }
 
 func (c *cloned) Clone() *cloned {
@@ -324,8 +323,7 @@ func TestTypedStateMayCloneAndRebuild(t *testing.T) {
 
 // handwritten is a state that writes its snapshots itself; nothing in it could be encoded.
 type handwritten struct {
-	apply func(string)
-	text  string
+	text string
 }
 
 func (h *handwritten) Snapshot() (func(io.Writer) error, error) {

@@ -160,7 +160,7 @@ func TestSomethingElseThereIsUnreachable(t *testing.T) {
 		"a page":           func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("<html>")) },
 		"not found":        http.NotFound,
 		"another error":    func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(400); w.Write([]byte(`{"message":"no"}`)) },
-		"a redirect":       func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", 302) },
+		"a redirect":       func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound) },
 		"an empty success": func(w http.ResponseWriter, r *http.Request) {},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -182,7 +182,7 @@ func TestChangeWithoutAWholeAnswerIsUnknown(t *testing.T) {
 			w.Write([]byte("{"))
 			panic(http.ErrAbortHandler)
 		},
-		"lost by a proxy": func(w http.ResponseWriter, r *http.Request) { http.Error(w, "bad gateway", 502) },
+		"lost by a proxy": func(w http.ResponseWriter, r *http.Request) { http.Error(w, "bad gateway", http.StatusBadGateway) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(h)

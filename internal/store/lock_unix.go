@@ -39,7 +39,7 @@ func lockFolder(dir string) (*lockFile, error) {
 		return nil, fmt.Errorf("lock %s: %w: the folder must be on a file system with flock, a local one", path, err)
 	}
 	// The pid is for the message above; the lock itself does not depend on it.
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	if err != nil && !isFull(err) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // The names in a data folder.
@@ -281,9 +282,9 @@ func folderError(dir string, err error) error {
 
 func databaseError(dir string, err error) error {
 	switch {
-	case errors.Is(err, bbolt.ErrTimeout):
+	case errors.Is(err, berrors.ErrTimeout):
 		return fmt.Errorf("another program reads or writes node.db: end it and start again: %w", ErrLocked)
-	case errors.Is(err, bbolt.ErrInvalid), errors.Is(err, bbolt.ErrChecksum), errors.Is(err, bbolt.ErrVersionMismatch):
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
 		return fmt.Errorf("node.db: %w: wipe this node and let it join again, or restore its disk: %w", err, ErrCorrupt)
 	}
 	return folderError(dir, err)

@@ -259,6 +259,7 @@ func (l *link) end(why error) {
 	}
 	l.out.mu.Unlock()
 	runAll(failed)
-	l.expiring.Lock() // a timer that fired has called its callbacks
-	l.expiring.Unlock()
+	// A timer that fired has called its callbacks once the lock is to be had.
+	l.expiring.Lock()
+	defer l.expiring.Unlock()
 }
