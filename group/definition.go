@@ -22,6 +22,7 @@ type Definition[S any] struct {
 	mu         sync.Mutex // held while operations and errors are added
 	operations map[string]*stateOperation[S]
 	sentinels  []error
+	hooks      *Hooks
 	closed     atomic.Bool
 }
 
@@ -95,6 +96,20 @@ func (d *Definition[S]) Errors(sentinels ...error) *Definition[S] {
 		slices.SortStableFunc(d.sentinels, func(a, b error) int { return len(b.Error()) - len(a.Error()) })
 	})
 	return d
+}
+
+// Hooks has h told what happens to the type's groups on this node, in place of any hooks given before. For hooks that
+// differ between nodes of one process, or are known only later, see WithHooks. It returns d, to be used where d is
+// defined, and panics when a machine of the type is running already.
+func (d *Definition[S]) Hooks(h Hooks) *Definition[S] {
+	d.add("Definition.Hooks", func() { d.hooks = h.contained() })
+	return d
+}
+
+// GroupHooks returns the hooks, nil where there are none. Hosts ask for it before they make a machine.
+func (d *Definition[S]) GroupHooks() *Hooks {
+	d.close()
+	return d.hooks
 }
 
 // TypeName implements Type.

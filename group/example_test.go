@@ -145,3 +145,16 @@ func ExampleCommandWithMeta() {
 	fmt.Println(at.Format(time.RFC3339Nano), err)
 	// Output: 1970-01-01T00:00:00.000000001Z <nil>
 }
+
+// A node's hooks are its own: each node that wants to be told registers the type with
+// them, in place of the bare one.
+func ExampleWithHooks() {
+	stock := group.WithHooks(stocks, group.Hooks{
+		OnElected: func(name string, term uint64) { fmt.Println(name, "is led from here") },
+		WhileLeading: func(ctx context.Context, name string, term uint64) {
+			<-ctx.Done() // here a job runs on one node at a time
+		},
+	})
+	fmt.Println(stock.TypeName(), len(group.Operations(stock)) > 0)
+	// Output: stock true
+}

@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 
 	"github.com/raftfleet/raftfleet/consensus"
@@ -85,7 +86,7 @@ func (m *member) beginWhileLeading(term uint64) {
 		}
 		defer func() {
 			if p := recover(); p != nil {
-				m.host.log.Error("WhileLeading panicked", "group", name, "panic", p)
+				m.host.log.Error("a hook panicked", "hook", "WhileLeading", "group", name, "panic", p, "stack", string(debug.Stack()))
 			}
 		}()
 		run(ctx, name, term)

@@ -42,7 +42,8 @@ type Machine interface {
 }
 
 // A Type makes the machines of one kind of group. Programs register their types under the same name on every
-// node. Definition is the usual implementation; RawType is for machines that read bytes themselves.
+// node. Definition is the usual implementation; RawType is for machines that read bytes themselves. WithHooks adds to
+// either what a node wants to be told.
 //
 // Both methods are safe for concurrent use.
 type Type interface {
