@@ -1,6 +1,7 @@
 package group
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -339,7 +340,10 @@ func (l *lane) step(in *inMessage) {
 		return // meant for another incarnation of this name or place
 	}
 	m.noteSender(msg.From, in.from)
-	if err := m.core.Step(msg); err != nil {
+	if err := m.core.Step(msg); errors.Is(err, consensus.ErrDiverged) {
+		m.fail(err)
+		return
+	} else if err != nil {
 		l.host.log.Debug("a consensus message was refused", "group", m.spec.Name, "node", in.from, "kind", msg.Kind, "error", err)
 	}
 	l.touch(m)
@@ -396,6 +400,7 @@ func (l *lane) handle(m *member) {
 	if out.Changed {
 		m.changed()
 	}
+	m.noteStorage(out.StorageErr)
 }
 
 func walState(s consensus.HardState) wal.State {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/internal/ident"
@@ -35,7 +36,8 @@ type member struct {
 	lastRead  uint64
 	appliedAt uint64 // what the apply worker has reported
 
-	lazy       bool // a commit index waits to be written with the next write
+	unreadable int64 // since when the log cannot be read, monotonic; 0 while it can
+	lazy       bool  // a commit index waits to be written with the next write
 	lazyState  wal.State
 	installing *installation
 	strangers  []consensus.Member // who wrote to us and is not in our configuration
@@ -111,6 +113,26 @@ type readRound struct {
 	index   uint64
 	allowed bool
 	waiters []func(ReadGrant, error)
+}
+
+// storagePatience is how long a member's log may be unreadable before the member
+// is stopped: reading is tried again every tick, and corruption does not pass.
+const storagePatience = 10 * time.Second
+
+// noteStorage stops a member whose log cannot be read.
+func (m *member) noteStorage(err error) {
+	now := m.host.clock.Monotonic()
+	switch {
+	case err == nil:
+		m.unreadable = 0
+	case errors.Is(err, wal.ErrCorrupt):
+		m.fail(err)
+	case m.unreadable == 0:
+		m.unreadable = now
+		m.host.log.Warn("a member's log cannot be read; trying again", "group", m.spec.Name, "error", err)
+	case now-m.unreadable > int64(storagePatience):
+		m.fail(err)
+	}
 }
 
 // commandLimit is the largest command that the group takes.
