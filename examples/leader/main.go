@@ -45,9 +45,8 @@ var finish = group.Command(jobs, "finish", func(j *Jobs, term uint64) (int, erro
 	return j.Done, nil
 })
 
-// worker is one node's registration of the type: the same definition, with hooks.
+// worker is what one node does while it leads.
 type worker struct {
-	*group.Definition[Jobs]
 	name  string
 	ready chan struct{} // closed once node is set
 	node  *fleet.Node
@@ -57,11 +56,6 @@ type worker struct {
 type progress struct {
 	node string
 	done int
-}
-
-// GroupHooks is how a type says that it wants to be told.
-func (w *worker) GroupHooks() *group.Hooks {
-	return &group.Hooks{WhileLeading: w.work}
 }
 
 // work runs while this node leads. It ends at the first sign that it does not.
@@ -98,9 +92,10 @@ func run(ctx context.Context) error {
 	var nodes []*fleet.Node
 	var join []string
 	for _, name := range []string{"ann", "bob"} {
-		w := &worker{Definition: jobs, name: name, ready: make(chan struct{}), told: told}
+		w := &worker{name: name, ready: make(chan struct{}), told: told}
+		hooked := group.WithHooks(jobs, group.Hooks{WhileLeading: w.work})
 		node, err := fleet.Activate(ctx, "zone-"+name, fleet.Config{
-			InMemory: true, Local: true, Name: name, Join: join, Types: []group.Type{w},
+			InMemory: true, Local: true, Name: name, Join: join, Types: []group.Type{hooked},
 		})
 		if err != nil {
 			return err
