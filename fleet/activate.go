@@ -294,14 +294,7 @@ func (n *Node) enterHere() (enterReply, error) {
 
 // catalogueWatch returns a channel that is closed when this node's catalogue
 // changes, or when it gets one.
-func (n *Node) catalogueWatch() <-chan struct{} {
-	placed := n.catalogueChanged.wait()
-	c := n.catalogue.Load()
-	if c == nil {
-		return placed
-	}
-	return c.Changed()
-}
+func (n *Node) catalogueWatch() <-chan struct{} { return n.catalogueChanged.wait() }
 
 // Deactivate drains the node: nothing new is placed on it, leaders and members
 // leave, and at the end it hosts nothing and is inactive. progress, if not nil, is

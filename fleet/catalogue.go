@@ -34,16 +34,16 @@ type catalogueMachine struct {
 	publish sync.Once
 }
 
-func (m *catalogueMachine) published() {
-	m.publish.Do(func() {
-		m.node.catalogue.Store(m.machine)
-		m.node.catalogueChanged.raise()
-	})
+// changed tells those who wait. They do not wait for the machine itself: another
+// may take its place.
+func (m *catalogueMachine) changed() {
+	m.publish.Do(func() { m.node.catalogue.Store(m.machine) })
+	m.node.catalogueChanged.raise()
 }
 
 func (m *catalogueMachine) Apply(meta group.Meta, command []byte) ([]byte, error) {
 	result, err := m.machine.Apply(meta.Index, meta.Time.UnixNano(), command)
-	m.published()
+	m.changed()
 	return catalogue.EncodeAnswer(result, err), nil
 }
 
@@ -59,7 +59,7 @@ func (m *catalogueMachine) Restore(r io.Reader) error {
 	if err := m.machine.Restore(r); err != nil {
 		return err
 	}
-	m.published()
+	m.changed()
 	return nil
 }
 

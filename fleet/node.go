@@ -55,7 +55,7 @@ type Node struct {
 
 	// catalogue is this node's copy of the fleet's own state; nil while it has none.
 	catalogue        atomic.Pointer[catalogue.Machine]
-	catalogueChanged signal // a copy was put in place
+	catalogueChanged signal // the copy changed, or one was put in place
 	gossipChanged    signal
 	leadersChanged   signal // a member here began or ceased to lead, or its group changed
 
