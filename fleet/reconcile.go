@@ -160,12 +160,13 @@ func (n *Node) lead(ctx context.Context, c *catalogue.Machine, started []group.S
 	})
 }
 
-// dispensable tells whether a member may be deleted: the group's leader has
-// confirmed that its configuration is the present target, and the target does not
-// have it. An unconfirmed target is not enough, for the member may vote. Nor does a
-// copy that is older than the member say anything of it.
+// dispensable tells whether a member may be deleted: it is in neither the target nor
+// the configuration, and a leader has confirmed as much since the member was named.
+// An unconfirmed target is not enough, for the member may vote. Nor does a copy that
+// is older than the member say anything of it. But the target may have moved on
+// since: a node that comes back as another member must let go of the old one first.
 func dispensable(g *catalogue.Group, id ident.MemberID) bool {
-	if g.Settled != g.Epoch || uint64(id) >= g.NextMember {
+	if uint64(id) >= g.SettledNext {
 		return false
 	}
 	for _, list := range [][]catalogue.Member{g.Target, g.Configured} {

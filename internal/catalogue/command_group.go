@@ -76,7 +76,7 @@ func (a *AddGroup) apply(m *Machine, at moment) (func(*coder), error) {
 		g.NextMember++
 	}
 	// A group's log begins behind its first configuration, which has index 1.
-	g.Target, g.Configured, g.ConfiguredIndex, g.Settled = g.First, g.First, 1, g.Epoch
+	g.Target, g.Configured, g.ConfiguredIndex, g.Settled, g.SettledNext = g.First, g.First, 1, g.Epoch, g.NextMember
 	g.FirstConfig = g.Config
 	m.putGroup(g)
 	return groupResult(g), nil

@@ -132,8 +132,10 @@ func (s *SetTargets) Result(result []byte) ([]TargetOutcome, error) {
 // Refused with ErrInvalid and ErrNoGroup.
 //
 // Epoch, if not 0, says that this configuration is the target of that epoch, and
-// committed. Until the present epoch is reported, a member that its target lacks
-// may still vote, and must not be deleted.
+// committed. Until an epoch is reported, a member that its target lacks may still
+// vote, and must not be deleted. Once the present one is, every member that had an
+// identifier by then (below SettledNext) and is in neither Target nor Configured is
+// out of the group for ever, whatever the target becomes later.
 type Report struct {
 	Group   ident.GroupID
 	Index   uint64
@@ -184,6 +186,9 @@ func (r *Report) apply(m *Machine, _ moment) (func(*coder), error) {
 	for _, reported := range next.Configured {
 		// Never give a MemberID twice, even if an operator's recovery made members by itself.
 		next.NextMember = max(next.NextMember, uint64(reported.ID)+1)
+	}
+	if settles && r.Epoch == g.Epoch {
+		next.SettledNext = next.NextMember
 	}
 	m.putGroup(&next)
 	return groupResult(&next), nil

@@ -44,6 +44,7 @@ func (g *Group) fields(c *coder) {
 	list(c, &g.Configured, MaxMembers, member)
 	c.uint(&g.ConfiguredIndex)
 	c.uint(&g.Settled)
+	c.uint(&g.SettledNext)
 	c.uint(&g.NextMember)
 	c.int64(&g.Created)
 }

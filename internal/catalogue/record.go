@@ -42,6 +42,7 @@ type Group struct {
 	Configured      []Member // all members as its leader last reported them, by node
 	ConfiguredIndex uint64   // index of that configuration in the group's log
 	Settled         uint64   // the newest Epoch whose target its leader reported as reached
+	SettledNext     uint64   // NextMember when Settled was reported: members below it were all accounted for then
 	NextMember      uint64   // the MemberID that a new member will get
 	Created         int64    // log time, in ns since 1970
 }
