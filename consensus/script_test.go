@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/cockroachdb/datadriven"
 )
 
 // TestScripts plays the stories in testdata. A story gives orders to a cluster
@@ -14,10 +16,13 @@ import (
 // all along. Members that campaign by themselves do so after exactly
 // ElectionTicks plus their number of ticks.
 func TestScripts(t *testing.T) {
-	eachStory(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		if !strings.HasSuffix(path, ".txt") {
+			return // the corpus of a fuzz target
+		}
 		s := &script{cluster: newCluster(1)}
 		s.onRead = func(id MemberID, r ReadReady) { s.say("%v: read %d answered at index %d", id, r.ID, r.Index) }
-		runStory(t, path, func(d *order) string {
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			s.said = nil
 			result := s.obey(t, d)
 			if result != "" {
@@ -44,7 +49,7 @@ func (s *script) say(format string, args ...any) {
 }
 
 // obey carries out one order. The first argument is the member, or all.
-func (s *script) obey(t *testing.T, d *order) string {
+func (s *script) obey(t *testing.T, d *datadriven.TestData) string {
 	switch d.Cmd {
 	case "group":
 		s.group(t, d)
@@ -79,7 +84,7 @@ func (s *script) obey(t *testing.T, d *order) string {
 	return ""
 }
 
-func (s *script) carryOut(t *testing.T, n *testNode, d *order) string {
+func (s *script) carryOut(t *testing.T, n *testNode, d *datadriven.TestData) string {
 	rest := d.CmdArgs[1:]
 	var err error
 	switch d.Cmd {
@@ -158,7 +163,7 @@ func (s *script) carryOut(t *testing.T, n *testNode, d *order) string {
 	return ""
 }
 
-func scriptChange(args []orderArg) (ch Change) {
+func scriptChange(args []datadriven.CmdArg) (ch Change) {
 	for _, arg := range args {
 		for _, v := range arg.Vals {
 			id := memberOf(v)
@@ -183,7 +188,7 @@ func memberOf(text string) MemberID {
 }
 
 // named gives the members that the first argument names.
-func (s *script) named(t *testing.T, d *order) []*testNode {
+func (s *script) named(t *testing.T, d *datadriven.TestData) []*testNode {
 	var nodes []*testNode
 	for _, id := range s.ids {
 		arg := d.CmdArgs[0]
@@ -197,10 +202,10 @@ func (s *script) named(t *testing.T, d *order) []*testNode {
 	return nodes
 }
 
-func (s *script) group(t *testing.T, d *order) {
+func (s *script) group(t *testing.T, d *datadriven.TestData) {
 	cfg := Config{ElectionTicks: 10, HeartbeatTicks: 3}
 	var config Configuration
-	number := func(arg orderArg) int { v, _ := strconv.Atoi(arg.Vals[0]); return v }
+	number := func(arg datadriven.CmdArg) int { v, _ := strconv.Atoi(arg.Vals[0]); return v }
 	for _, arg := range d.CmdArgs {
 		switch arg.Key {
 		case "voters":
@@ -237,7 +242,7 @@ func (s *script) group(t *testing.T, d *order) {
 
 // matches reports whether a message on the network is meant: any of from=,
 // to= and kind= may be given.
-func (s *script) matches(m *Message, d *order) bool {
+func (s *script) matches(m *Message, d *datadriven.TestData) bool {
 	for _, arg := range d.CmdArgs {
 		switch arg.Key {
 		case "from":
@@ -258,7 +263,7 @@ func (s *script) matches(m *Message, d *order) bool {
 }
 
 // deliverAll hands over what is on the network now, in order, not what follows from it.
-func (s *script) deliverAll(d *order, lose bool) bool {
+func (s *script) deliverAll(d *datadriven.TestData, lose bool) bool {
 	any := false
 	waiting := len(s.network)
 	for i := 0; i < waiting; {
@@ -287,12 +292,12 @@ func (s *script) deliverAll(d *order, lose bool) bool {
 
 // stabilize delivers, persists and applies until nothing moves; with to=, only
 // at these members.
-func (s *script) stabilize(d *order) {
+func (s *script) stabilize(d *datadriven.TestData) {
 	for range 1000 {
 		busy := s.deliverAll(d, false)
 		for _, id := range s.ids {
 			n := s.nodes[id]
-			if meant := d.values("to"); meant != nil && !slices.Contains(meant, id.String()) {
+			if meant := values(d, "to"); meant != nil && !slices.Contains(meant, id.String()) {
 				continue
 			}
 			if n.up() && len(n.writes) > 0 {
@@ -310,7 +315,7 @@ func (s *script) stabilize(d *order) {
 	}
 }
 
-func (s *script) status(d *order) string {
+func (s *script) status(d *datadriven.TestData) string {
 	var lines []string
 	for _, id := range s.ids {
 		n := s.nodes[id]
@@ -336,4 +341,14 @@ func (s *script) status(d *order) string {
 	}
 	sort.Strings(lines)
 	return strings.Join(lines, "\n")
+}
+
+// values gives the values of an argument, nil if it is not there.
+func values(d *datadriven.TestData, key string) []string {
+	for _, arg := range d.CmdArgs {
+		if arg.Key == key {
+			return arg.Vals
+		}
+	}
+	return nil
 }
