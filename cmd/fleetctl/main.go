@@ -6,6 +6,7 @@
 //	fleetctl group ls|show|add|rm|transfer|recover
 //	fleetctl call  GROUP OP [JSON]
 //	fleetctl query GROUP OP [JSON]
+//	fleetctl log inspect|verify DIR      offline, of a node that does not run
 //	fleetctl events [-f] | doctor | version | completion
 //
 // What was asked for goes to stdout, everything else to stderr. Tables are for

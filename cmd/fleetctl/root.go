@@ -42,7 +42,7 @@ func newRoot(a *app) *cobra.Command {
 		Use:   "fleetctl",
 		Short: "Look at a fleet and change it",
 		Long: "fleetctl speaks to the admin API of one node of a fleet, whichever: all tell and do the same.\n" +
-			"Nodes are named by name or id.\n\n" +
+			"Nodes are named by name or id. The log commands ask no node: they read a folder of this machine.\n\n" +
 			"Exit codes: 0 done, 1 error, 2 usage, 3 unreachable, 4 not found, 5 unhealthy or check failed,\n" +
 			"6 refused, 7 outcome unknown, 130 interrupted.",
 		SilenceErrors:     true,
@@ -69,6 +69,7 @@ func newRoot(a *app) *cobra.Command {
 		newStatus(a), newEvents(a), newDoctor(a), newVersion(a), newCompletion(a), newCall(a), newQuery(a),
 		parent("node", "The nodes of the fleet", newNodeList(a), newNodeShow(a), newNodeDrain(a), newNodeUndrain(a), newNodeForget(a)),
 		parent("group", "The groups of the fleet", newGroupList(a), newGroupShow(a), newGroupAdd(a), newGroupRemove(a), newGroupTransfer(a), newGroupRecover(a)),
+		parent("log", "The log in a data folder, offline", newLogInspect(a), newLogVerify(a)),
 	)
 	return root
 }
