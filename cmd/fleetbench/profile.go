@@ -25,6 +25,16 @@ func (p *profiles) flags(f *pflag.FlagSet) {
 	f.StringVar(&p.Alloc, "memprofile", "", "write what it allocates, from the process's start on")
 }
 
+// also names the files of another measured time of the same run.
+func (p profiles) also(what string) profiles {
+	for _, file := range []*string{&p.CPU, &p.Block, &p.Mutex, &p.Alloc} {
+		if *file != "" {
+			*file += "." + what
+		}
+	}
+	return p
+}
+
 // begin starts what is asked for and returns what ends it and writes the files.
 func (p profiles) begin() (end func() error, err error) {
 	if p.CPU != "" {

@@ -28,6 +28,8 @@ func newStartCommand() *cobra.Command {
 	var crash bool
 	c := &cobra.Command{
 		Use: "start", Short: "Measure how fast groups are added and how soon a restarted process serves", Args: cobra.NoArgs,
+		Long: "Adds groups, stops the first process, starts it again on its data, and waits until each of its members\n" +
+			"answers. Profiles are of the restarted process, and of the adding in files with .add behind their name.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.validate(3); err != nil {
 				return err
@@ -59,11 +61,17 @@ func measureStart(ctx context.Context, o *options, settle, down time.Duration, c
 		return r, err
 	}
 	defer c.stop()
+	if _, err := c.first().ask(ctx, order{Do: "begin", Profiles: o.Profiles.also("add")}); err != nil {
+		return r, err
+	}
 	took, err := c.addGroups(ctx, o.Groups, o.Processes)
 	if err != nil {
 		return r, err
 	}
 	r.AddedPerS = float64(o.Groups) / took.Seconds()
+	if _, err := c.first().ask(ctx, order{Do: "end"}); err != nil {
+		return r, err
+	}
 	if err := sleep(ctx, settle); err != nil {
 		return r, err
 	}
