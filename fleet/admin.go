@@ -69,6 +69,11 @@ func (n adminNode) NodeDetail(ctx context.Context, node string) (view.NodeDetail
 	return d, kind(err)
 }
 
+func (n adminNode) CheckNode(ctx context.Context, node string) (view.NodeCheck, error) {
+	c, err := n.Check(ctx, node)
+	return c, kind(err)
+}
+
 func (n adminNode) Drain(ctx context.Context, node string) error {
 	return kind(n.Node.Drain(ctx, node))
 }

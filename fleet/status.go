@@ -26,6 +26,7 @@ type viewRequest struct {
 	Status bool
 	Node   string // NodeDetail
 	Drain  string // DrainProgress
+	Check  string // Check
 	Group  string // GroupStatus
 	List   *listRequest
 }
@@ -64,6 +65,8 @@ func (n *Node) viewHere(ctx context.Context, r *viewRequest) ([]byte, error) {
 		return encode(n.NodeDetail(ctx, r.Node))
 	case r.Drain != "":
 		return encode(n.DrainProgress(ctx, r.Drain))
+	case r.Check != "":
+		return encode(n.Check(ctx, r.Check))
 	case r.Group != "":
 		return encode(n.GroupStatus(ctx, r.Group))
 	case r.List != nil:

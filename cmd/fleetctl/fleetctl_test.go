@@ -87,7 +87,7 @@ func (s *stand) asked(want ...string) {
 	var got []string
 	for _, c := range s.node.Called() {
 		switch name, _, _ := strings.Cut(c, " "); name {
-		case "Status", "NodeDetail", "DrainProgress", "ListGroups", "GroupStatus", "Events":
+		case "Status", "NodeDetail", "CheckNode", "DrainProgress", "ListGroups", "GroupStatus", "Events":
 		default:
 			got = append(got, c)
 		}

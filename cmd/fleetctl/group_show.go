@@ -52,18 +52,7 @@ func (a *app) printGroup(s *view.GroupStatus) error {
 		return err
 	}
 	fmt.Fprintln(a.out)
-	g := &grid{header: []string{"NODE", "ZONE", "MEMBER", "ROLE", "APPLIED", "LAG", "STATE", "REASON"}}
-	for _, m := range s.Members {
-		state := "ok"
-		switch {
-		case m.Failed != "":
-			state = "failed"
-		case m.Unresponsive:
-			state = "unresponsive"
-		}
-		g.add(m.Node, m.Zone, m.MemberID, m.Role, m.Applied, m.Lag, state, m.Failed)
-	}
-	if err := a.printGrid(g); err != nil {
+	if err := a.printMembers(s.Members); err != nil {
 		return err
 	}
 	return a.printProblems(s.Problems)

@@ -2,8 +2,8 @@
 // one node, whichever: all of them tell and do the same.
 //
 //	fleetctl status             the fleet, its nodes and its problems
-//	fleetctl node ls|show|drain|undrain|forget
-//	fleetctl group ls|show|add|rm|transfer|recover
+//	fleetctl node ls|show|drain|undrain|forget|check|wait
+//	fleetctl group ls|show|members|add|rm|transfer|recover
 //	fleetctl call  GROUP OP [JSON]
 //	fleetctl query GROUP OP [JSON]
 //	fleetctl log inspect|verify DIR      offline, of a node that does not run

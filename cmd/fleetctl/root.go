@@ -67,8 +67,9 @@ func newRoot(a *app) *cobra.Command {
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{outputTable, outputJSON}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(
 		newStatus(a), newEvents(a), newDoctor(a), newVersion(a), newCompletion(a), newCall(a), newQuery(a),
-		parent("node", "The nodes of the fleet", newNodeList(a), newNodeShow(a), newNodeDrain(a), newNodeUndrain(a), newNodeForget(a)),
-		parent("group", "The groups of the fleet", newGroupList(a), newGroupShow(a), newGroupAdd(a), newGroupRemove(a), newGroupTransfer(a), newGroupRecover(a)),
+		parent("node", "The nodes of the fleet", newNodeList(a), newNodeShow(a), newNodeDrain(a), newNodeUndrain(a), newNodeForget(a),
+			newNodeCheck(a), newNodeWait(a)),
+		parent("group", "The groups of the fleet", newGroupList(a), newGroupShow(a), newGroupMembers(a), newGroupAdd(a), newGroupRemove(a), newGroupTransfer(a), newGroupRecover(a)),
 		parent("log", "The log in a data folder, offline", newLogInspect(a), newLogVerify(a)),
 	)
 	return root

@@ -73,6 +73,22 @@ type HostedMember struct {
 	Target bool   `json:"target"`
 }
 
+// NodeCheck tells what would happen to groups if a node stopped now.
+type NodeCheck struct {
+	Node          string        `json:"node"`
+	Critical      bool          `json:"critical"`       // some group would lose its quorum
+	AtRisk        int           `json:"at_risk"`        // how many would
+	Groups        []GroupAtRisk `json:"groups"`         // which, by name; the first hundred
+	WithoutQuorum int           `json:"without_quorum"` // of its groups, and the catalogue, have none as it is
+	Leaders       int           `json:"leaders"`        // how many groups would have to elect another leader
+}
+
+// GroupAtRisk is a group that would lose its quorum.
+type GroupAtRisk struct {
+	Group  string `json:"group"`
+	Reason string `json:"reason"`
+}
+
 // Group is one line of the list of groups.
 type Group struct {
 	Name     string        `json:"name"`

@@ -249,6 +249,11 @@ func (c *Client) Node(ctx context.Context, node string) (view.NodeDetail, error)
 	return getJSON[view.NodeDetail](ctx, c, nil, "v1", "nodes", node)
 }
 
+// CheckNode tells which groups would lose their quorum without the node now.
+func (c *Client) CheckNode(ctx context.Context, node string) (view.NodeCheck, error) {
+	return getJSON[view.NodeCheck](ctx, c, nil, "v1", "nodes", node, "check")
+}
+
 // Drain starts a drain; DrainProgress tells how far it is.
 func (c *Client) Drain(ctx context.Context, node string) error {
 	return c.change(ctx, http.MethodPost, nil, nil, "v1", "nodes", node, "drain")

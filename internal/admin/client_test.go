@@ -39,6 +39,11 @@ func TestEveryMethodReachesTheNode(t *testing.T) {
 	if detail.Name != "b" {
 		t.Errorf("a node by its id: %+v", detail)
 	}
+	check, err := c.CheckNode(ctx, "b")
+	must(err)
+	if check.Node != "b" || check.Critical || check.Groups == nil {
+		t.Errorf("%+v", check)
+	}
 	must(c.Drain(ctx, "b"))
 	p, err := c.DrainProgress(ctx, "b")
 	must(err)
@@ -76,7 +81,7 @@ func TestEveryMethodReachesTheNode(t *testing.T) {
 		t.Errorf("%+v", events)
 	}
 	want := []string{
-		"Status", "Status", "NodeDetail 0000000000000011", "Drain b", "DrainProgress b", "Undrain b", "ForgetNode c true",
+		"Status", "Status", "NodeDetail 0000000000000011", "CheckNode b", "Drain b", "DrainProgress b", "Undrain b", "ForgetNode c true",
 		"AddGroup new counter 5 false", "ListGroups  new 1", "GroupStatus orders", "TransferLeader orders b", "RecoverGroup stock stock",
 		"RemoveGroup new true", "CallJSON orders add 2 5-7", "QueryJSON orders get  true 0s", "QueryJSON orders get  false 1.5s", "Events 1 false",
 	}
@@ -157,10 +162,12 @@ func TestNobodyThereIsUnreachable(t *testing.T) {
 
 func TestSomethingElseThereIsUnreachable(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
-		"a page":           func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("<html>")) },
-		"not found":        http.NotFound,
-		"another error":    func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(400); w.Write([]byte(`{"message":"no"}`)) },
-		"a redirect":       func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound) },
+		"a page":        func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("<html>")) },
+		"not found":     http.NotFound,
+		"another error": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(400); w.Write([]byte(`{"message":"no"}`)) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		},
 		"an empty success": func(w http.ResponseWriter, r *http.Request) {},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@
 //	GET    /v1/status
 //	GET    /v1/nodes                          a list of view.Node
 //	GET    /v1/nodes/{node}
+//	GET    /v1/nodes/{node}/check             which groups would lose their quorum without it
 //	GET    /v1/nodes/{node}/drain             progress of a drain
 //	POST   /v1/nodes/{node}/drain
 //	POST   /v1/nodes/{node}/undrain

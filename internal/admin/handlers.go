@@ -98,6 +98,22 @@ func (s *Server) showNode(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, v)
 }
 
+func (s *Server) checkNode(w http.ResponseWriter, r *http.Request) error {
+	name, err := nodeOf(r)
+	if err == nil {
+		err = request(w, r, nil)
+	}
+	if err != nil {
+		return err
+	}
+	v, err := s.node.CheckNode(r.Context(), name)
+	if err != nil {
+		return err
+	}
+	v.Groups = full(v.Groups)
+	return writeJSON(w, v)
+}
+
 func (s *Server) drainProgress(w http.ResponseWriter, r *http.Request) error {
 	name, err := nodeOf(r)
 	if err == nil {

@@ -16,6 +16,8 @@ import (
 type Node interface {
 	Status(ctx context.Context) (view.Status, error)
 	NodeDetail(ctx context.Context, node string) (view.NodeDetail, error)
+	// CheckNode tells which groups would lose their quorum without the node now.
+	CheckNode(ctx context.Context, node string) (view.NodeCheck, error)
 
 	// Drain starts a drain and returns once the fleet has noted it; it does not
 	// wait for the members to leave. Draining a node that drains is no error.

@@ -32,6 +32,7 @@ func (s *Server) paths() []path {
 		{pattern: "/v1/status", methods: get(s.status)},
 		{pattern: "/v1/nodes", methods: get(s.listNodes)},
 		{pattern: "/v1/nodes/{node}", methods: get(s.showNode)},
+		{pattern: "/v1/nodes/{node}/check", methods: get(s.checkNode)},
 		{pattern: "/v1/nodes/{node}/drain", methods: map[string]endpoint{http.MethodGet: s.drainProgress, http.MethodPost: s.drain}},
 		{pattern: "/v1/nodes/{node}/undrain", methods: post(s.undrain)},
 		{pattern: "/v1/nodes/{node}/forget", methods: post(s.forget)},

@@ -31,6 +31,8 @@ type Node struct {
 	Counter  int64
 	// Drains are what DrainProgress tells, one after the other; the last one stays.
 	Drains []view.DrainProgress
+	// AtRisk are the groups that CheckNode tells for every node.
+	AtRisk []view.GroupAtRisk
 	// Fail maps a method's name to the error that it returns, "*" all of them.
 	Fail map[string]error
 	// Calls are the methods that were called, with their arguments.
@@ -188,6 +190,21 @@ func (n *Node) NodeDetail(ctx context.Context, node string) (view.NodeDetail, er
 		return view.NodeDetail{}, err
 	}
 	return view.NodeDetail{Node: n.Fleet.Nodes[i], Groups: []view.HostedMember{{Group: "orders", Role: "leader", Target: true}}}, nil
+}
+
+// CheckNode implements admin.Node.
+func (n *Node) CheckNode(ctx context.Context, node string) (view.NodeCheck, error) {
+	if err := n.begin(ctx, "CheckNode", node); err != nil {
+		return view.NodeCheck{}, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	i, err := n.node(node)
+	if err != nil {
+		return view.NodeCheck{}, err
+	}
+	v := n.Fleet.Nodes[i]
+	return view.NodeCheck{Node: v.Name, Critical: len(n.AtRisk) > 0, AtRisk: len(n.AtRisk), Groups: n.AtRisk, Leaders: v.Leaders}, nil
 }
 
 func (n *Node) setState(ctx context.Context, method, node, state string) error {
