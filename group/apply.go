@@ -308,7 +308,7 @@ func (m *member) applyItem(meta Meta, i int, it *batchItem) ([]byte, error) {
 			return nil, ErrRemoved
 		}
 		// Many sessions may open in one entry: the place within it makes the id unique.
-		id, err := a.sessions.register(meta.Index<<16|uint64(i&0xffff), a.time)
+		id, err := a.sessions.register(m.sessionID(meta.Index, i), a.time)
 		if err != nil {
 			return nil, err
 		}
@@ -345,6 +345,20 @@ func (m *member) applyItem(meta Meta, i int, it *batchItem) ([]byte, error) {
 		a.sessions.store(it.session, it.sequence, it.acknowledgeBelow, a.time, encoded)
 	}
 	return encoded, nil
+}
+
+// sessionID names the session that the i-th item of an entry opens. The group's id
+// is mixed in, so that a group which is added again under the same name does not
+// take an older one's command ids for its own.
+func (m *member) sessionID(index uint64, i int) uint64 {
+	x := uint64(m.spec.Group) * 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	id := (index<<16 | uint64(i&0xffff)) ^ x ^ x>>31
+	if id == 0 {
+		id = 1 // zero stands for no session
+	}
+	return id
 }
 
 // applyConfig puts a configuration in force at its place in the log.

@@ -23,9 +23,11 @@ import (
 type cluster struct {
 	t     *testing.T
 	types []Type
-	mu    sync.Mutex
-	nodes map[ident.NodeID]*testNode
-	cut   map[[2]ident.NodeID]bool
+	// maxQueued bounds what waits for a log; 0 is the log's own bound.
+	maxQueued int64
+	mu        sync.Mutex
+	nodes     map[ident.NodeID]*testNode
+	cut       map[[2]ident.NodeID]bool
 }
 
 type testNode struct {
@@ -59,7 +61,7 @@ func (c *cluster) start(id ident.NodeID) {
 	c.t.Helper()
 	n := c.nodes[id]
 	var err error
-	n.log, err = wal.Open("wal", wal.Options{FS: n.fs, SegmentBytes: 1 << 20, Checkpoints: n.store})
+	n.log, err = wal.Open("wal", wal.Options{FS: n.fs, SegmentBytes: 1 << 20, Checkpoints: n.store, MaxQueuedBytes: c.maxQueued})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 // its default.
 type Config struct {
 	// HeartbeatInterval is how often a leader that has nothing else to say shows
-	// that it lives. Default 200 ms, at least 10 ms.
+	// that it lives. Default 200 ms, at least 50 ms, which is the unit of all timing.
 	HeartbeatInterval time.Duration `msgpack:"hb,omitempty"`
 	// ElectionTimeout is how long a member waits for its leader before it asks for
 	// an election; each wait is drawn between one and two of it. Default 1 s, at
@@ -79,8 +79,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("group: Config.%s is %v: %s", field, value, remedy)
 	}
 	switch {
-	case d.HeartbeatInterval < 10*time.Millisecond:
-		return bad("HeartbeatInterval", d.HeartbeatInterval, "give at least 10ms, or 0 for the default")
+	case d.HeartbeatInterval < 50*time.Millisecond:
+		return bad("HeartbeatInterval", d.HeartbeatInterval, "give at least 50ms, or 0 for the default")
 	case d.ElectionTimeout < 3*d.HeartbeatInterval:
 		return bad("ElectionTimeout", d.ElectionTimeout, fmt.Sprintf("give at least three heartbeats (%s)", 3*d.HeartbeatInterval))
 	case d.LeaseDrift < 0 || d.LeaseDrift >= d.ElectionTimeout:

@@ -40,6 +40,9 @@ type lane struct {
 	entries    []wal.Entry
 	sender     messageSender
 	stalled    bool // the disk hangs: say nothing that keeps a leadership alive
+	// blocked: the log takes no more for now. The batch waits, and no member is asked
+	// for output until it is in: what comes meanwhile waits in the inbox, which is bounded.
+	blocked bool
 }
 
 // maxQueuedBytes bounds what waits in the inbox of one lane. Beyond it proposals
@@ -340,6 +343,11 @@ func (l *lane) step(in *inMessage) {
 		return // meant for another incarnation of this name or place
 	}
 	m.noteSender(msg.From, in.from)
+	if len(msg.Entries) > 0 && l.host.wal.Full() {
+		// What is left of the disk is for votes and for shrinking the log. Without its
+		// entries the message still says that the leader lives, and they come again.
+		msg.Entries = nil
+	}
 	if err := m.core.Step(msg); errors.Is(err, consensus.ErrDiverged) {
 		m.fail(err)
 		return
@@ -352,6 +360,9 @@ func (l *lane) step(in *inMessage) {
 // flush gathers the output of every member that did something, until none has
 // any left: completing a proposal may wake another.
 func (l *lane) flush() {
+	if l.blocked && !l.submit() {
+		return
+	}
 	for i := 0; i < len(l.touched); i++ {
 		m := l.touched[i]
 		m.touched = false
@@ -439,13 +450,25 @@ func (l *lane) writeLazyState(m *member) {
 	l.batch.Append(m.walKey(), &m.lazyState, nil)
 }
 
-func (l *lane) submit() {
+// submit hands the turn's batch to the log. It returns false when the log has too
+// much waiting or no space: the batch then stays, and is offered again when
+// something was written, and with every tick.
+func (l *lane) submit() bool {
 	batch, writes := l.batch, l.writes
-	l.batch, l.writes = nil, nil
 	sync := len(writes.tickets) > 0
-	if err := l.host.wal.Submit(batch, sync, writes.done); err != nil {
+	err := l.host.wal.Submit(batch, sync, writes.done)
+	if errors.Is(err, wal.ErrOverloaded) || errors.Is(err, wal.ErrFull) {
+		if !l.blocked {
+			l.host.log.Warn("the log takes no more for now", "error", err)
+		}
+		l.blocked = true
+		return false
+	}
+	l.batch, l.writes, l.blocked = nil, nil, false
+	if err != nil {
 		l.host.walFailed(writes, err)
 	}
+	return true
 }
 
 // laneWrites remembers which tickets one batch of the log makes durable.
