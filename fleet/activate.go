@@ -278,6 +278,9 @@ func (n *Node) hostCatalogue(ctx context.Context, member ident.MemberID) error {
 		case <-ctx.Done():
 			t.Stop()
 			return fmt.Errorf("%w; last: %w", ctx.Err(), last)
+		case <-n.ctx.Done():
+			t.Stop()
+			return n.Err()
 		}
 		t.Stop()
 	}

@@ -320,6 +320,9 @@ func (n *Node) forward(ctx context.Context, r forwardRequest) error {
 
 func (n *Node) forwardFor(ctx context.Context, r forwardRequest) ([]byte, error) {
 	for tries := 0; ; tries++ {
+		if err := n.Err(); err != nil {
+			return nil, err
+		}
 		var body []byte
 		err := error(errNobodyToAsk)
 		if n.catalogue.Load() != nil {

@@ -53,6 +53,11 @@ func (r *router) locate(ctx context.Context, name string) (cache.Route, error) {
 // locateBut is locate for a caller whom one node did not answer: it is not asked
 // again for a while, unless it has won another election since.
 func (r *router) locateBut(ctx context.Context, name string, silent *silence) (cache.Route, error) {
+	select {
+	case <-r.node.ctx.Done():
+		return cache.Route{}, r.node.Err()
+	default:
+	}
 	if route, ok := r.table.Get(name); ok {
 		if route.Leader != 0 && !silent.of(route) {
 			return route, nil
@@ -271,7 +276,8 @@ func (c *commandCall) run(ctx context.Context, repeat group.CommandID) ([]byte, 
 					return group.DecodeResult(a.result)
 				}
 				err = a.err
-				c.maybe = c.maybe || a.sent
+				// An expired session says that this attempt applied nothing.
+				c.maybe = c.maybe || a.sent && !errors.Is(err, group.ErrSessionExpired)
 				c.router.learn(c.name, route, err)
 			}
 		}
