@@ -196,9 +196,9 @@ func TestTooFewNodes(t *testing.T) {
 		want   []ident.NodeID
 	}{
 		{"a dead node without a successor stays", setState(nodes, 1, Dead), group(1, 2, 3), []ident.NodeID{1, 2, 3}},
-		{"a draining node without a successor goes", setState(nodes, 1, Draining), group(1, 2, 3), []ident.NodeID{2, 3}},
+		{"a draining node without a successor stays", setState(nodes, 1, Draining), group(1, 2, 3), []ident.NodeID{1, 2, 3}},
 		{"an unknown node goes", nodes[:2], group(1, 2, 3), []ident.NodeID{1, 2}},
-		{"dead ones never outvote", setState(setState(nodes, 1, Draining), 3, Dead), group(1, 2, 3), []ident.NodeID{2}},
+		{"nothing goes while nobody can come", setState(setState(nodes, 1, Draining), 3, Dead), group(1, 2, 3), []ident.NodeID{1, 2, 3}},
 		{"the last one stays though draining", setState(nodes[:1], 1, Draining), group(1), []ident.NodeID{1}},
 	} {
 		in := planned(Input{Nodes: c.nodes, Groups: c.groups})

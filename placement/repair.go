@@ -72,19 +72,20 @@ func (l *ledger) firstLost(e *groupEntry) ident.NodeID {
 // lacks settles a group for which there are too few nodes. Members on dead
 // nodes stay as long as they do not outvote the living: their data may return,
 // and to drop them would not make the others safer. A member on a draining node
-// goes if another remains, and stays where it is the last one.
+// stays until somebody can take its place: a drain is planned, and what is planned
+// does not make a group less safe than it was.
 func (l *ledger) lacks(g int32, e *groupEntry, want int) {
-	if len(e.members) == 0 && len(e.leaving) > 0 {
-		last := e.leaving[0]
-		if slices.Contains(e.leaving, e.leader) {
-			last = e.leader
-		}
-		l.put(g, last)
-		e.leaving = without(e.leaving, last)
-		slices.Sort(e.leaving)
-		l.lack(Reason{Kind: Stranded, From: l.nodes[last].ID, Group: e.ID, Groups: 1,
-			Text: fmt.Sprintf("node %s is %s but holds the last member of groups that no active node can take",
-				l.nodes[last].ID, l.nodes[last].State)}, -int(last)-1)
+	slices.Sort(e.leaving)
+	if at := slices.Index(e.leaving, e.leader); at > 0 {
+		e.leaving = slices.Insert(slices.Delete(e.leaving, at, at+1), 0, e.leader)
+	}
+	for len(e.leaving) > 0 && len(e.members) < want {
+		stays := e.leaving[0]
+		l.put(g, stays)
+		e.leaving = e.leaving[1:]
+		l.lack(Reason{Kind: Stranded, From: l.nodes[stays].ID, Group: e.ID, Groups: 1,
+			Text: fmt.Sprintf("node %s is %s but holds members that no active node can take",
+				l.nodes[stays].ID, l.nodes[stays].State)}, -int(stays)-1)
 	}
 	for alive := len(e.members); len(e.dead) > 0 && len(e.members) < want && 2*alive > len(e.members)+1; {
 		l.put(g, e.dead[0])
