@@ -135,9 +135,18 @@ func (n adminNode) RecoverGroup(ctx context.Context, name, confirm string) error
 
 // typeOf finds the type of a group, so that JSON can be read for it.
 func (n *Node) typeOf(ctx context.Context, name string) (group.Type, error) {
-	reply, err := n.locate(ctx, name)
-	if err != nil {
-		return nil, err
+	var reply locateReply
+	for tries := 0; ; tries++ {
+		var err error
+		if reply, err = n.locate(ctx, name); err == nil {
+			break
+		}
+		if !retriable(err) {
+			return nil, err
+		}
+		if e := pause(ctx, tries, err); e != nil {
+			return nil, fmt.Errorf("%w; last: %w", e, err)
+		}
 	}
 	t, ok := n.types[reply.Type]
 	if !ok {
@@ -222,7 +231,7 @@ func (n *Node) openAdmin() error {
 		return fmt.Errorf("fleet: Config.Admin %q: %w", n.cfg.Admin, err)
 	}
 	n.admin = server
-	return n.gossip.UpdateMeta(func(m *gossip.Meta) { m.Admin = server.Addr() })
+	return n.gossip.UpdateMeta(func(m *gossip.Meta) { m.Admin = reachable(server.Addr(), n.gossip.Addr()) })
 }
 
 func (n *Node) closeAdmin() error {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,7 +45,10 @@ type Config struct {
 	// Listen is where other nodes' connections are taken, host:port. Default 127.0.0.1:0.
 	Listen string
 	// AdvertiseGossip and AdvertiseListen are the addresses that others are told,
-	// where they differ from the ones above, as behind address translation.
+	// where they differ from the ones above, as behind address translation; port 0
+	// stands for the one that was bound. By default, a node that gossips on 0.0.0.0
+	// tells a private address of the machine, and one that listens on 0.0.0.0 or
+	// [::] tells the host under which its gossip is reached.
 	AdvertiseGossip, AdvertiseListen string
 	// Admin is where the admin HTTP API listens, host:port; empty means it does not.
 	// Anywhere but on loopback it needs AdminToken or AdminTLS.
@@ -74,7 +78,7 @@ type Config struct {
 	// PurgeAfter is how long a node must be gone before its members are replaced.
 	// Default 10 min.
 	PurgeAfter time.Duration
-	// RejoinInterval is how often nodes that are not heard are tried again. Default 30 s.
+	// RejoinInterval is how often nodes that are not heard are tried again. Default 30 s, with Local 1 s.
 	RejoinInterval time.Duration
 	// Settle is how long the planner waits for quiet after a change of nodes before
 	// it balances. Default 2 s; it waits at most five times that.
@@ -106,6 +110,9 @@ func (c Config) withDefaults() Config {
 	str(&c.Listen, "127.0.0.1:0")
 	dur(&c.CallTimeout, 10*time.Second)
 	dur(&c.PurgeAfter, 10*time.Minute)
+	if c.Local {
+		dur(&c.RejoinInterval, time.Second)
+	}
 	dur(&c.RejoinInterval, 30*time.Second)
 	dur(&c.Settle, 2*time.Second)
 	if c.Weight == 0 {
@@ -144,6 +151,9 @@ func (c Config) Validate() error {
 		}
 		if _, _, err := net.SplitHostPort(a.addr); err != nil {
 			return bad(a.field, fmt.Sprintf("%q", a.addr), "give host:port, as 10.0.0.1:7946")
+		}
+		if host, _, _ := net.SplitHostPort(a.addr); nowhere(host) && strings.HasPrefix(a.field, "Advertise") {
+			return bad(a.field, fmt.Sprintf("%q", a.addr), "give an address that other nodes can reach")
 		}
 	}
 	for _, d := range []struct {

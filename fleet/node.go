@@ -219,21 +219,19 @@ func (n *Node) openHost() error {
 }
 
 func (n *Node) openGossip() error {
-	state := gossip.StateInactive
-	listen := n.cfg.AdvertiseListen
-	if listen == "" {
-		listen = n.wire.Addr().String()
-	}
 	var err error
 	n.gossip, err = gossip.Start(gossip.Config{
 		Meta: gossip.Meta{
-			Fleet: n.fleet, Node: n.id, Boot: n.boot, Name: n.cfg.Name, Wire: listen, Admin: n.cfg.Admin, State: state,
+			Fleet: n.fleet, Node: n.id, Boot: n.boot, Name: n.cfg.Name, State: gossip.StateInactive,
 			ProtocolMin: wire.ProtocolMin, ProtocolMax: wire.ProtocolMax, Founders: uint8(n.cfg.Founders),
 		},
 		Bind: n.cfg.Gossip, Advertise: n.cfg.AdvertiseGossip, Join: n.cfg.Join, Keys: n.cfg.Keys,
 		RejoinInterval: n.cfg.RejoinInterval, Local: n.cfg.Local, Logger: n.log, OnChange: n.gossipChanged.raise,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return n.advertiseListen()
 }
 
 // resolve finds where a node listens: gossip knows it best, the catalogue knows it
@@ -270,7 +268,8 @@ func (n *Node) Name() string { return n.cfg.Name }
 // GossipAddr is where the node gossips: what others give as Config.Join.
 func (n *Node) GossipAddr() string { return n.gossip.Addr() }
 
-// ListenAddr is where the node takes other nodes' connections.
+// ListenAddr is where the node takes other nodes' connections, as it is bound; what
+// others are told is in Nodes.
 func (n *Node) ListenAddr() string { return n.wire.Addr().String() }
 
 // background runs f on a goroutine that Close waits for.
