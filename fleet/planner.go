@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -241,6 +242,16 @@ func braked(nodes []catalogue.Node) string {
 	return ""
 }
 
+// hopeless tells whether a group waits for a node that was given up: its move ends
+// only with another target.
+func hopeless(g *catalogue.Group, nodes []catalogue.Node) bool {
+	return slices.ContainsFunc(g.Target, func(m catalogue.Member) bool {
+		return !slices.ContainsFunc(nodes, func(node catalogue.Node) bool {
+			return node.ID == m.Node && node.State != placement.Dead
+		})
+	})
+}
+
 // replan commits better targets, as many as may move now.
 func (p *planRun) replan(ctx context.Context, c *catalogue.Machine, nodes []catalogue.Node, now time.Time) {
 	n := p.n
@@ -280,16 +291,21 @@ func (p *planRun) replan(ctx context.Context, c *catalogue.Machine, nodes []cata
 	room := moveLimit(len(nodes)) - moving
 	var batch []catalogue.Target
 	for _, t := range result.Targets {
-		if len(batch) >= room {
-			break
-		}
 		urgent := t.Reason.Kind == placement.Repair || t.Reason.Kind == placement.Drain || t.Reason.Kind == placement.Resize
 		if !settled && !urgent {
 			continue
 		}
 		g, ok := c.GroupByID(t.Group)
-		if !ok || g.Settled != g.Epoch {
-			continue // one change of a group at a time
+		if !ok {
+			continue
+		}
+		if g.Settled == g.Epoch {
+			if room <= 0 {
+				continue
+			}
+			room--
+		} else if t.Reason.Kind != placement.Repair || !hopeless(g, nodes) {
+			continue // one change of a group at a time, unless it can never end
 		}
 		batch = append(batch, catalogue.Target{Group: t.Group, IfEpoch: g.Epoch, Members: t.Members, Preferred: t.Leader})
 		n.events.add(view.Event{Kind: "move_started", Group: g.Name, Detail: t.Reason.String()})
