@@ -182,15 +182,9 @@ func (n *Node) locateHere(ctx context.Context, name string) (locateReply, error)
 	if name == catalogueName {
 		return n.locateCatalogue()
 	}
-	g, ok := n.catalogue.Load().Group(name)
-	if !ok {
-		// This copy may lag behind: only the leader's word settles that it is not there.
-		if err := n.catchUp(ctx); err != nil {
-			return locateReply{}, fmt.Errorf("%w: %w", errNobodyToAsk, err)
-		}
-		if g, ok = n.catalogue.Load().Group(name); !ok {
-			return locateReply{}, fmt.Errorf("group %q: %w", name, ErrNoGroup)
-		}
+	g, err := n.groupNamed(ctx, name)
+	if err != nil {
+		return locateReply{}, err
 	}
 	r := locateReply{Group: g.ID, Type: g.Type}
 	add := func(id ident.NodeID) {
@@ -218,6 +212,33 @@ func (n *Node) locateHere(ctx context.Context, name string) (locateReply, error)
 		return r, fmt.Errorf("group %q: none of its members' nodes is reachable: %w", name, errNobodyToAsk)
 	}
 	return r, nil
+}
+
+// groupNamed finds a group in this node's catalogue, which may lag behind: that it
+// lacks the group is settled by the leader's word only.
+func (n *Node) groupNamed(ctx context.Context, name string) (*catalogue.Group, error) {
+	if c := n.catalogue.Load(); c != nil {
+		if g, ok := c.Group(name); ok {
+			return g, nil
+		}
+	}
+	return n.groupNow(ctx, name)
+}
+
+// groupNow finds a group in the catalogue as it is now.
+func (n *Node) groupNow(ctx context.Context, name string) (*catalogue.Group, error) {
+	if err := n.catchUp(ctx); err != nil {
+		return nil, fmt.Errorf("%w: %w", errNobodyToAsk, err)
+	}
+	c := n.catalogue.Load()
+	if c == nil {
+		return nil, errNobodyToAsk // it is being replaced
+	}
+	g, ok := c.Group(name)
+	if !ok {
+		return nil, fmt.Errorf("group %q: %w", name, ErrNoGroup)
+	}
+	return g, nil
 }
 
 // catchUp returns once this node's catalogue holds everything that was committed

@@ -31,7 +31,7 @@ func WithInitialState(state []byte) GroupOption {
 }
 
 // Restore makes the group begin with the archive that was kept when the group of
-// this name was removed.
+// this name was removed: with its state and, without WithConfig, its configuration.
 func Restore() GroupOption {
 	return func(r *addRequest) { r.Restore = true }
 }
@@ -52,15 +52,21 @@ func (n *Node) add(ctx context.Context, name string, replicas int, typeName stri
 	if name == catalogueName {
 		return fail(fmt.Errorf("the name stands for the fleet's own state: choose another: %w", group.ErrInvalidArgument))
 	}
+	if err := group.CheckName(name); err != nil {
+		return fail(fmt.Errorf("%w: %w", err, group.ErrInvalidArgument))
+	}
 	if replicas < 1 || replicas > 9 {
 		return fail(fmt.Errorf("%d replicas: give 1 to 9, best an odd number: %w", replicas, group.ErrInvalidArgument))
 	}
 	if _, ok := n.types[typeName]; !ok {
 		return fail(fmt.Errorf("type %q: %w", typeName, group.ErrUnknownType))
 	}
-	r := addRequest{Name: name, Type: typeName, Replicas: replicas, Config: n.cfg.Defaults.Encode()}
+	r := addRequest{Name: name, Type: typeName, Replicas: replicas}
 	for _, o := range opts {
 		o(&r)
+	}
+	if r.Config == nil && !r.Restore { // an archive has its own
+		r.Config = n.cfg.Defaults.Encode()
 	}
 	if _, err := group.DecodeConfig(r.Config); err != nil {
 		return fail(err)
@@ -353,13 +359,13 @@ func (n *Node) forwarded(ctx context.Context, r forwardRequest) ([]byte, error) 
 	case r.Add != nil:
 		return nil, n.addHere(ctx, c, r.Add)
 	case r.Remove != nil:
-		return nil, n.removeHere(ctx, c, r.Remove)
+		return nil, n.removeHere(ctx, r.Remove)
 	case r.Update != nil:
 		return nil, n.updateHere(ctx, r.Update)
 	case r.State != nil:
 		return nil, n.setStateHere(ctx, r.State)
 	case r.Forget != nil:
-		return nil, n.forgetHere(ctx, r.Forget)
+		return nil, n.forgetHere(ctx, c, r.Forget)
 	case r.Recover != "":
 		return nil, n.recoverHere(ctx, c, r.Recover)
 	case r.View != nil:
@@ -371,7 +377,12 @@ func (n *Node) forwarded(ctx context.Context, r forwardRequest) ([]byte, error) 
 // addHere chooses the members of a new group and commits its record.
 func (n *Node) addHere(ctx context.Context, c *catalogue.Machine, r *addRequest) error {
 	if _, exists := c.Group(r.Name); exists {
-		return ErrGroupExists
+		// This copy may not have heard yet that it was removed.
+		if _, err := n.groupNow(ctx, r.Name); err == nil {
+			return ErrGroupExists
+		} else if !errors.Is(err, ErrNoGroup) {
+			return err
+		}
 	}
 	members, preferred, err := n.chooseMembers(c, r)
 	if err != nil {
@@ -412,41 +423,51 @@ func (n *Node) chooseMembers(c *catalogue.Machine, r *addRequest) ([]ident.NodeI
 	return t.Members, t.Leader, nil
 }
 
-func (n *Node) removeHere(ctx context.Context, c *catalogue.Machine, r *removeRequest) error {
-	g, ok := c.Group(r.Name)
-	if !ok {
-		if err := n.catchUp(ctx); err != nil {
-			return fmt.Errorf("%w: %w", errNobodyToAsk, err)
-		}
-		if g, ok = n.catalogue.Load().Group(r.Name); !ok {
-			return ErrNoGroup
+func (n *Node) removeHere(ctx context.Context, r *removeRequest) error {
+	g, err := n.groupNow(ctx, r.Name)
+	if err != nil {
+		return err
+	}
+	if r.Keep {
+		// Before anything is closed: what cannot be kept is not removed.
+		if _, err := n.export(ctx, g); err != nil {
+			return fmt.Errorf("keep its state: %w", err)
 		}
 	}
-	// Sealed first, so that nothing is acknowledged that the removal then loses, and
-	// what is kept is all that was acknowledged.
-	if err := n.seal(ctx, g); err != nil && r.Keep {
+	// Sealed, so that nothing is acknowledged that the removal then loses, and what
+	// is kept is all that was acknowledged.
+	if err := n.seal(ctx, g, true); err != nil && r.Keep {
 		return fmt.Errorf("keep its state: %w", err)
 	}
 	remove := catalogue.RemoveGroup{Name: r.Name, IfID: g.ID}
-	if r.Keep {
-		archive, err := n.export(ctx, g)
-		if err != nil {
-			return fmt.Errorf("keep its state: %w", err)
+	if err := n.removeSealed(ctx, g, &remove, r.Keep); err != nil {
+		if group.OutcomeOf(err) != group.Unknown {
+			err = errors.Join(err, n.seal(ctx, g, false))
 		}
-		remove.Keep = archive
-	}
-	if _, err := n.propose(ctx, &remove); err != nil {
 		return err
 	}
 	n.events.add(view.Event{Kind: "group_removed", Group: r.Name, Detail: "group id " + g.ID.String()})
 	return nil
 }
 
+// removeSealed commits the removal of a group that takes no commands any more.
+func (n *Node) removeSealed(ctx context.Context, g *catalogue.Group, remove *catalogue.RemoveGroup, keep bool) error {
+	if keep {
+		archive, err := n.export(ctx, g)
+		if err != nil {
+			return fmt.Errorf("keep its state: %w", err)
+		}
+		remove.Keep = archive
+	}
+	_, err := n.propose(ctx, remove)
+	return err
+}
+
 // sealTimeout bounds how long the removal of a group waits for its leader: a group
 // that has none can be removed all the same.
 const sealTimeout = 3 * time.Second
 
-func (n *Node) seal(ctx context.Context, g *catalogue.Group) error {
+func (n *Node) seal(ctx context.Context, g *catalogue.Group, closed bool) error {
 	ctx, cancel := context.WithTimeout(ctx, sealTimeout)
 	defer cancel()
 	for tries := 0; ; tries++ {
@@ -456,9 +477,9 @@ func (n *Node) seal(ctx context.Context, g *catalogue.Group) error {
 		}
 		if err == nil {
 			if route.Leader == n.id {
-				err = n.sealHere(ctx, g.ID)
+				err = n.sealHere(ctx, g.ID, closed)
 			} else {
-				_, err = n.ask(ctx, route.Leader, appendGroup(nil, opSeal, g.ID, nil))
+				_, err = n.ask(ctx, route.Leader, appendGroup(nil, opSeal, g.ID, sealBody(closed)))
 			}
 			if err == nil {
 				return nil
@@ -474,9 +495,17 @@ func (n *Node) seal(ctx context.Context, g *catalogue.Group) error {
 	}
 }
 
-func (n *Node) sealHere(ctx context.Context, g ident.GroupID) error {
+// sealBody is not empty to close, empty to open.
+func sealBody(closed bool) []byte {
+	if closed {
+		return []byte{1}
+	}
+	return nil
+}
+
+func (n *Node) sealHere(ctx context.Context, g ident.GroupID, closed bool) error {
 	done := make(chan error, 1)
-	n.host.Seal(g, func(err error) { done <- err })
+	n.host.Seal(g, closed, func(err error) { done <- err })
 	select {
 	case err := <-done:
 		return err
@@ -500,6 +529,9 @@ func (n *Node) exportHere(ctx context.Context, g ident.GroupID) (exported, error
 	state, index, err := n.host.Export(ctx, g)
 	if err != nil {
 		return exported{}, err
+	}
+	if len(state) > catalogue.MaxState {
+		return exported{}, fmt.Errorf("the state has %d bytes, more than the %d that can be kept; remove the group without keeping it, or copy it first: %w", len(state), catalogue.MaxState, ErrRefused)
 	}
 	info, _ := n.host.Info(g)
 	return exported{state, index, info.Term}, nil
@@ -629,7 +661,7 @@ func (n *Node) Forget(ctx context.Context, node string, force bool) error {
 	return nil
 }
 
-func (n *Node) forgetHere(ctx context.Context, r *forgetRequest) error {
+func (n *Node) forgetHere(ctx context.Context, c *catalogue.Machine, r *forgetRequest) error {
 	node, err := n.findNode(ctx, r.Node)
 	if err != nil {
 		return err
@@ -637,7 +669,7 @@ func (n *Node) forgetHere(ctx context.Context, r *forgetRequest) error {
 	if n.hears(node.ID) && !r.Force && node.State != placement.Inactive {
 		return fmt.Errorf("node %s is alive: %w", node.Name, ErrNodeInUse)
 	}
-	if hosted := n.catalogue.Load().HostedBy(node.ID); len(hosted) > 0 && node.State != placement.Dead {
+	if hosted := c.HostedBy(node.ID); len(hosted) > 0 && node.State != placement.Dead {
 		// Dead first: the planner replaces its members while the groups have a quorum.
 		_, err := n.propose(ctx, &catalogue.SetNodeState{ID: node.ID, To: placement.Dead, Reason: "forgotten by an operator"})
 		if err != nil {

@@ -47,6 +47,7 @@ func (n *Node) plan(ctx context.Context) {
 		} else {
 			p.quiet = time.Time{}
 			clear(p.heardSince)
+			n.planner.infeasible.Store(nil) // what another leader finds is its to say
 		}
 		select {
 		case <-t.C:

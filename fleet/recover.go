@@ -37,12 +37,9 @@ func (n *Node) Recover(ctx context.Context, name, confirm string) error {
 }
 
 func (n *Node) recoverHere(ctx context.Context, c *catalogue.Machine, name string) error {
-	if err := n.catchUp(ctx); err != nil {
+	g, err := n.groupNow(ctx, name)
+	if err != nil {
 		return err
-	}
-	g, ok := c.Group(name)
-	if !ok {
-		return ErrNoGroup
 	}
 	survivor, missing, err := n.survivor(ctx, g)
 	if err != nil {

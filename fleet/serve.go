@@ -139,7 +139,7 @@ func (n *Node) serveRare(ctx context.Context, from ident.NodeID, b []byte) ([]by
 		case opSalvage:
 			return encode(n.salvageHere(ctx, g))
 		case opSeal:
-			return nil, n.sealHere(ctx, g)
+			return nil, n.sealHere(ctx, g, len(rest) > 0)
 		case opConfigure:
 			c, err := group.DecodeConfig(rest)
 			if err != nil {

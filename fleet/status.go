@@ -497,6 +497,7 @@ func (n *Node) GroupStatus(ctx context.Context, name string) (view.GroupStatus, 
 		}
 		r, leads := n.askMembers(ctx, g)
 		n.fillStatus(&v, c, ns, r)
+		n.tellFailed(ctx, g.ID, &v, r)
 		if !leads {
 			v.Leader = ""
 			v.Problems = append(v.Problems, n.leaderlessProblem(g, ns))
@@ -535,6 +536,22 @@ func (n *Node) fillStatus(v *view.GroupStatus, c *catalogue.Machine, ns names, r
 		v.Members = append(v.Members, view.Member{
 			Node: ns.of(m.Node), Zone: node.Zone, MemberID: m.ID, Role: m.Role, Applied: m.Applied, Lag: m.Lag, Unresponsive: m.Unresponsive,
 		})
+	}
+}
+
+// tellFailed asks members that do not answer their leader whether they failed.
+func (n *Node) tellFailed(ctx context.Context, g ident.GroupID, v *view.GroupStatus, r memberReport) {
+	for i, m := range r.Members {
+		if !m.Unresponsive || !n.hears(m.Node) {
+			continue
+		}
+		if _, err := n.reportOf(ctx, g, m.Node); errors.Is(err, group.ErrMemberFailed) {
+			v.Members[i].Failed = firstLine(err.Error())
+			v.Problems = append(v.Problems, view.Problem{
+				Kind: "member_failed", Thing: v.Name, Reason: fmt.Sprintf("its member on node %s: %s", v.Members[i].Node, v.Members[i].Failed),
+				Remedy: "mend the cause and restart node " + v.Members[i].Node + ", or wipe it so that its members are replaced",
+			})
+		}
 	}
 }
 

@@ -223,7 +223,8 @@ func (m *member) applyTasks(tasks []applyTask) (err error) {
 	a := &m.applyState
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the machine panicked: %v\n%s", p, debug.Stack())
+			m.host.log.Error("a machine panicked", "group", m.spec.Name, "index", a.index+1, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("the machine panicked at entry %d: %v", a.index+1, p)
 		}
 	}()
 	a.machineMu.Lock()
@@ -321,7 +322,7 @@ func (m *member) applyItem(meta Meta, i int, it *batchItem) ([]byte, error) {
 		m.applyConfig(c)
 		return encodeResult(nil, nil, nil), nil
 	case itemSeal:
-		a.sealed = true
+		a.sealed = len(it.body) > 0
 		return encodeResult(nil, nil, nil), nil
 	}
 	if it.session != 0 {

@@ -73,10 +73,15 @@ func (h *Host) Configure(g ident.GroupID, c Config, done func(error)) {
 	h.propose(g, batchItem{kind: itemConfigure, body: c.Encode()}, func(_ []byte, err error) { done(err) })
 }
 
-// Seal ends a group: what is proposed after it is not applied but refused with
-// ErrRemoved. done is called when it is in force. It cannot be taken back.
-func (h *Host) Seal(g ident.GroupID, done func(error)) {
-	h.propose(g, batchItem{kind: itemSeal}, func(_ []byte, err error) { done(err) })
+// Seal closes a group that is to be removed, or opens it again if it was not: of a
+// closed one, commands and queries are refused with ErrRemoved. done is called
+// when it is in force.
+func (h *Host) Seal(g ident.GroupID, closed bool, done func(error)) {
+	item := batchItem{kind: itemSeal}
+	if closed {
+		item.body = []byte{1}
+	}
+	h.propose(g, item, func(_ []byte, err error) { done(err) })
 }
 
 func (h *Host) propose(g ident.GroupID, item batchItem, done func([]byte, error)) {

@@ -137,6 +137,9 @@ func (e *CallError) Error() string {
 	case NotProposed:
 		b.WriteString(" (not proposed: safe to send again)")
 	case Unknown:
+		if errors.Is(e.Err, ErrSessionExpired) {
+			break // its text says what is left to do
+		}
 		if e.CommandID.IsZero() {
 			b.WriteString(" (outcome unknown: it may have been applied; read the state before sending it again)")
 		} else {

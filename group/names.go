@@ -35,6 +35,9 @@ func checkName(name string, max int) error {
 	return nil
 }
 
+// CheckName reports what is wrong with the name of a group.
+func CheckName(name string) error { return checkName(name, maxTypeName) }
+
 // mustBeName is for definitions at program start, where a wrong name is a bug of the program.
 func mustBeName(function, what, name string, max int) {
 	if err := checkName(name, max); err != nil {

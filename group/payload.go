@@ -23,7 +23,7 @@ const (
 	itemCommand   itemKind = iota // body: the machine's command
 	itemRegister                  // opens a session; its id is the entry's position
 	itemConfigure                 // body: an encoded Config, in force from here on
-	itemSeal                      // nothing is applied from here on: the group is being removed
+	itemSeal                      // with a body: nothing is applied from here on, the group is being removed; without: it goes on
 )
 
 var errBadBatch = errors.New("group: malformed batch in the log")
