@@ -155,6 +155,7 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	}
 	close(n.ready)
 	n.background(n.followGossip)
+	n.background(n.comeBack)
 	n.background(n.reconcile)
 	n.background(n.move)
 	n.background(n.plan)

@@ -486,7 +486,7 @@ func (n *Node) GroupStatus(ctx context.Context, name string) (view.GroupStatus, 
 		if _, err := n.locateHere(ctx, name); errors.Is(err, ErrNoGroup) {
 			return view.GroupStatus{}, fmt.Errorf("fleet: %w", err)
 		}
-		g, ok := n.catalogue.Load().Group(name)
+		g, ok := c.Group(name)
 		if !ok {
 			return view.GroupStatus{}, fmt.Errorf("fleet: group %q: %w", name, ErrNoGroup)
 		}
