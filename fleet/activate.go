@@ -48,7 +48,7 @@ func (n *Node) Activate(ctx context.Context, zone string) error {
 		}
 	}
 	if err := n.enter(ctx, zone); err != nil {
-		return fmt.Errorf("fleet: activate node %s in fleet %s: %w", n.cfg.Name, n.fleet, err)
+		return fmt.Errorf("fleet: activate node %s in fleet %s: %w", n.cfg.Name, n.fleet, n.explainUnreached(err))
 	}
 	n.zone = zone
 	return n.gossip.UpdateMeta(func(m *gossip.Meta) { m.State = gossip.StateActive })

@@ -62,8 +62,11 @@ type Config struct {
 	// the node's own, with those of the Go runtime and the process.
 	Registerer prometheus.Registerer
 
-	// TLS, when set, is used in both directions between nodes; it should demand
-	// client certificates.
+	// TLS, when set, is used in both directions between nodes: on all of them or on
+	// none. It needs Certificates, or GetCertificate and GetClientCertificate, which
+	// may load them anew; RootCAs are those who sign the nodes', for both sides unless
+	// ClientCAs is set. A node that shows no certificate of theirs is refused. A
+	// certificate names the host that others dial, or ServerName says what all name.
 	TLS *tls.Config
 	// Keys encrypt gossip (16, 24 or 32 bytes each); the first is used for sending.
 	Keys [][]byte
