@@ -7,6 +7,11 @@ func (c *Core) HardState() HardState { return c.state }
 // log begins behind it or before.
 func (c *Core) SnapshotIndex() (index, term uint64) { return c.log.snapIndex, c.log.snapTerm }
 
+// Installing reports whether an accepted snapshot, or the beginning of the log
+// behind it, is not durable yet. Meanwhile the caller must step no other snapshot:
+// its Write would come only after the one before is done.
+func (c *Core) Installing() bool { return c.install != nil || c.installing != 0 }
+
 // TransferTarget returns whom leadership is being handed to, 0 if nobody.
 func (c *Core) TransferTarget() MemberID { return c.transfer.target }
 

@@ -2,6 +2,7 @@ package group
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -40,8 +41,9 @@ type lane struct {
 	entries    []wal.Entry
 	sender     messageSender
 	stalled    bool // the disk hangs: say nothing that keeps a leadership alive
-	// blocked: the log takes no more for now. The batch waits, and no member is asked
-	// for output until it is in: what comes meanwhile waits in the inbox, which is bounded.
+	// blocked: the log takes no more for now. The batch waits and is offered again in
+	// every turn. Meanwhile nothing is taken in that would make it grow much, but
+	// members go on: who waits hears of it when the leadership is lost.
 	blocked bool
 }
 
@@ -291,6 +293,10 @@ func (l *lane) turn(in *inbox) {
 			p.done(nil, p.member.stoppedError())
 			continue
 		}
+		if l.blocked {
+			p.done(nil, fmt.Errorf("group %q: the log of node %s is behind: %w", p.member.spec.Name, l.host.node, ErrOverloaded))
+			continue
+		}
 		p.member.waiting = append(p.member.waiting, *p)
 		l.touch(p.member)
 	}
@@ -339,12 +345,12 @@ func (l *lane) step(in *inMessage) {
 		l.host.log.Warn("a consensus message cannot be read and was dropped", "group", m.spec.Name, "node", in.from, "error", err)
 		return
 	}
-	if msg.To != consensus.MemberID(m.spec.Member) {
-		return // meant for another incarnation of this name or place
+	if msg.To != consensus.MemberID(m.spec.Member) || msg.Snapshot != nil {
+		return // meant for another incarnation of this name or place; or a snapshot without its body
 	}
 	m.noteSender(msg.From, in.from)
-	if len(msg.Entries) > 0 && l.host.wal.Full() {
-		// What is left of the disk is for votes and for shrinking the log. Without its
+	if len(msg.Entries) > 0 && (l.blocked || l.host.wal.Full()) {
+		// What is left of a full disk is for votes and for shrinking the log. Without its
 		// entries the message still says that the leader lives, and they come again.
 		msg.Entries = nil
 	}
@@ -360,9 +366,6 @@ func (l *lane) step(in *inMessage) {
 // flush gathers the output of every member that did something, until none has
 // any left: completing a proposal may wake another.
 func (l *lane) flush() {
-	if l.blocked && !l.submit() {
-		return
-	}
 	for i := 0; i < len(l.touched); i++ {
 		m := l.touched[i]
 		m.touched = false
@@ -450,10 +453,10 @@ func (l *lane) writeLazyState(m *member) {
 	l.batch.Append(m.walKey(), &m.lazyState, nil)
 }
 
-// submit hands the turn's batch to the log. It returns false when the log has too
-// much waiting or no space: the batch then stays, and is offered again when
-// something was written, and with every tick.
-func (l *lane) submit() bool {
+// submit hands the turn's batch to the log. When the log has too much waiting, or
+// no space, the batch stays and is offered again in the next turn, which comes with
+// a tick or when something was written.
+func (l *lane) submit() {
 	batch, writes := l.batch, l.writes
 	sync := len(writes.tickets) > 0
 	err := l.host.wal.Submit(batch, sync, writes.done)
@@ -462,13 +465,12 @@ func (l *lane) submit() bool {
 			l.host.log.Warn("the log takes no more for now", "error", err)
 		}
 		l.blocked = true
-		return false
+		return
 	}
 	l.batch, l.writes, l.blocked = nil, nil, false
 	if err != nil {
 		l.host.walFailed(writes, err)
 	}
-	return true
 }
 
 // laneWrites remembers which tickets one batch of the log makes durable.
