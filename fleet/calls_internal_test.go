@@ -69,3 +69,21 @@ func TestCallsEndWithTheNode(t *testing.T) {
 		}
 	}
 }
+
+// A call that a node made for another one does not come back as if it had been the
+// other's own try: its leader is that of another group, and it is not tried again
+// where it may have been done.
+func TestAnswerOfACallKeepsItsOutcome(t *testing.T) {
+	cause := &group.NotLeaderError{Group: catalogueName, Leader: 7, Term: 9}
+	for outcome, again := range map[Outcome]bool{Unknown: false, NotProposed: true} {
+		_, err := readAnswer(1, "g", answerFor(&group.CallError{Op: "command", Outcome: outcome, Err: errors.Join(cause, ErrOverloaded)}))
+		var nl *group.NotLeaderError
+		if errors.As(err, &nl) || retriable(err) != again {
+			t.Errorf("outcome %s came back as %v, tried again: %v", outcome, err, retriable(err))
+		}
+	}
+	var nl *group.NotLeaderError
+	if _, err := readAnswer(1, "g", answerFor(cause)); !errors.As(err, &nl) || nl.Leader != 7 {
+		t.Errorf("a redirect came back as %v", err)
+	}
+}

@@ -133,10 +133,19 @@ func (n *Node) locateAway(ctx context.Context, name string) (locateReply, error)
 const askTimeout = 3 * time.Second
 
 func (n *Node) ask(ctx context.Context, to ident.NodeID, request []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	return n.askFor(ctx, to, request, askTimeout)
+}
+
+// askFor is ask with a bound of its own. A node that does not answer within it, while
+// ctx has time left, is errNoAnswer: another may.
+func (n *Node) askFor(ctx context.Context, to ident.NodeID, request []byte, most time.Duration) ([]byte, error) {
+	asking, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	b, err := n.wire.Call(ctx, to, request)
+	b, err := n.wire.Call(asking, to, request)
 	if err != nil {
+		if asking.Err() != nil && ctx.Err() == nil {
+			return nil, fmt.Errorf("node %s, within %s: %w", to, most, errNoAnswer)
+		}
 		return nil, err
 	}
 	return readAnswer(to, "", b)

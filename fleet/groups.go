@@ -13,6 +13,7 @@ import (
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/internal/wire"
 	"github.com/raftfleet/raftfleet/placement"
 )
 
@@ -292,6 +293,18 @@ type forwardRequest struct {
 	Recover string `msgpack:"x,omitempty"`
 }
 
+// repeatable tells whether doing it twice comes to the same as doing it once.
+func (r *forwardRequest) repeatable() bool { return r.Add == nil && r.Remove == nil && r.Recover == "" }
+
+// patience is how long to wait for one node: a view comes at once or not at all, an
+// act may have to wait for leaders.
+func (r *forwardRequest) patience() time.Duration {
+	if r.View != nil {
+		return askTimeout
+	}
+	return serveTimeout
+}
+
 type addRequest struct {
 	Name, Type      string
 	Replicas        int
@@ -335,8 +348,11 @@ func (n *Node) forwardFor(ctx context.Context, r forwardRequest) ([]byte, error)
 			body, err = n.forwarded(ctx, r)
 		} else {
 			for _, id := range n.activeNodes() {
-				if body, err = n.ask(ctx, id, encodeRequest(opForward, r)); err == nil || !retriable(err) {
+				if body, err = n.askFor(ctx, id, encodeRequest(opForward, r), r.patience()); err == nil || !retriable(err) {
 					break
+				}
+				if !r.repeatable() && (errors.Is(err, errNoAnswer) || errors.Is(err, wire.ErrLost)) {
+					return nil, err // it may have been done
 				}
 			}
 		}

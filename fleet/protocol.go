@@ -118,15 +118,19 @@ var remoteErrors = [...]error{
 func answerBody(b []byte) []byte { return append([]byte{byte(answerOK)}, b...) }
 
 func answerFor(err error) []byte {
+	// What a call here came to is not what the caller's own try came to: who leads
+	// another group, or that an act which may have been done can be tried again.
+	var call *group.CallError
+	called := errors.As(err, &call)
 	var nl *group.NotLeaderError
-	if errors.As(err, &nl) {
+	if !called && errors.As(err, &nl) {
 		b := []byte{byte(answerNotLeader)}
 		b = binary.LittleEndian.AppendUint64(b, uint64(nl.Leader))
 		return binary.LittleEndian.AppendUint64(b, nl.Term)
 	}
 	code := 0
 	for i, e := range remoteErrors {
-		if e != nil && errors.Is(err, e) {
+		if e != nil && errors.Is(err, e) && (!called || call.Outcome != group.Unknown) {
 			code = i
 			break
 		}
