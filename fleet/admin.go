@@ -74,6 +74,11 @@ func (n adminNode) CheckNode(ctx context.Context, node string) (view.NodeCheck, 
 	return c, kind(err)
 }
 
+func (n adminNode) GossipMembers(ctx context.Context) ([]view.GossipMember, error) {
+	m, err := n.Node.GossipMembers(ctx)
+	return m, kind(err)
+}
+
 func (n adminNode) Drain(ctx context.Context, node string) error {
 	return kind(n.Node.Drain(ctx, node))
 }

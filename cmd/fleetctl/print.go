@@ -67,7 +67,7 @@ func cells(row []string, paint func(string) string) table.Row {
 
 // tones are the words that deserve a colour wherever they stand alone.
 var tones = map[string]string{
-	"active": "32", "leader": "32", "ok": "32",
+	"active": "32", "leader": "32", "ok": "32", "alive": "32",
 	"joining": "33", "draining": "33", "learner": "33", "outgoing": "33", "suspect": "33",
 	"inactive": "90",
 	"dead":     "31", "failed": "31", "unresponsive": "31", "no leader": "31",

@@ -89,6 +89,22 @@ type GroupAtRisk struct {
 	Reason string `json:"reason"`
 }
 
+// GossipMember is a node as the gossip of the answering node knows it.
+type GossipMember struct {
+	ID          ident.NodeID  `json:"id"`
+	Name        string        `json:"name"`
+	Zone        string        `json:"zone"`
+	FleetID     ident.FleetID `json:"fleet_id"` // zero while it is in none
+	Health      string        `json:"health"`   // alive, suspect, dead, or left: dead, and it said so beforehand
+	Says        string        `json:"says"`     // what it says it is: inactive, active, draining, leaving
+	Since       time.Time     `json:"since"`    // when it began or ceased to be heard, by the clock of the answering node
+	Gossip      string        `json:"gossip"`   // where its gossip is reached
+	Addr        string        `json:"addr"`     // where other nodes reach it
+	Admin       string        `json:"admin,omitempty"`
+	ProtocolMin uint16        `json:"protocol_min"` // what it speaks to other nodes
+	ProtocolMax uint16        `json:"protocol_max"`
+}
+
 // Group is one line of the list of groups.
 type Group struct {
 	Name     string        `json:"name"`

@@ -254,6 +254,11 @@ func (c *Client) CheckNode(ctx context.Context, node string) (view.NodeCheck, er
 	return getJSON[view.NodeCheck](ctx, c, nil, "v1", "nodes", node, "check")
 }
 
+// GossipMembers lists whom the gossip of the asked node knows.
+func (c *Client) GossipMembers(ctx context.Context) ([]view.GossipMember, error) {
+	return getJSON[[]view.GossipMember](ctx, c, nil, "v1", "gossip", "members")
+}
+
 // Drain starts a drain; DrainProgress tells how far it is.
 func (c *Client) Drain(ctx context.Context, node string) error {
 	return c.change(ctx, http.MethodPost, nil, nil, "v1", "nodes", node, "drain")

@@ -44,6 +44,11 @@ func TestEveryMethodReachesTheNode(t *testing.T) {
 	if check.Node != "b" || check.Critical || check.Groups == nil {
 		t.Errorf("%+v", check)
 	}
+	heard, err := c.GossipMembers(ctx)
+	must(err)
+	if len(heard) != 3 || heard[1].Name != "b" {
+		t.Errorf("%+v", heard)
+	}
 	must(c.Drain(ctx, "b"))
 	p, err := c.DrainProgress(ctx, "b")
 	must(err)
@@ -81,7 +86,7 @@ func TestEveryMethodReachesTheNode(t *testing.T) {
 		t.Errorf("%+v", events)
 	}
 	want := []string{
-		"Status", "Status", "NodeDetail 0000000000000011", "CheckNode b", "Drain b", "DrainProgress b", "Undrain b", "ForgetNode c true",
+		"Status", "Status", "NodeDetail 0000000000000011", "CheckNode b", "GossipMembers", "Drain b", "DrainProgress b", "Undrain b", "ForgetNode c true",
 		"AddGroup new counter 5 false", "ListGroups  new 1", "GroupStatus orders", "TransferLeader orders b", "RecoverGroup stock stock",
 		"RemoveGroup new true", "CallJSON orders add 2 5-7", "QueryJSON orders get  true 0s", "QueryJSON orders get  false 1.5s", "Events 1 false",
 	}

@@ -11,6 +11,7 @@
 //	POST   /v1/nodes/{node}/drain
 //	POST   /v1/nodes/{node}/undrain
 //	POST   /v1/nodes/{node}/forget            {"force": false}
+//	GET    /v1/gossip/members                 whom the gossip of this node knows
 //	GET    /v1/groups?prefix=&after=&limit=   a list in the order of names
 //	GET    /v1/groups/{name}
 //	POST   /v1/groups/{name}                  {"type": "counter", "replicas": 3, "restore": false}

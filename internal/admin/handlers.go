@@ -114,6 +114,17 @@ func (s *Server) checkNode(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, v)
 }
 
+func (s *Server) gossipMembers(w http.ResponseWriter, r *http.Request) error {
+	if err := request(w, r, nil); err != nil {
+		return err
+	}
+	v, err := s.node.GossipMembers(r.Context())
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, full(v))
+}
+
 func (s *Server) drainProgress(w http.ResponseWriter, r *http.Request) error {
 	name, err := nodeOf(r)
 	if err == nil {

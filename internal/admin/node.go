@@ -18,6 +18,8 @@ type Node interface {
 	NodeDetail(ctx context.Context, node string) (view.NodeDetail, error)
 	// CheckNode tells which groups would lose their quorum without the node now.
 	CheckNode(ctx context.Context, node string) (view.NodeCheck, error)
+	// GossipMembers lists whom the gossip of the answering node knows, by id.
+	GossipMembers(ctx context.Context) ([]view.GossipMember, error)
 
 	// Drain starts a drain and returns once the fleet has noted it; it does not
 	// wait for the members to leave. Draining a node that drains is no error.

@@ -13,6 +13,7 @@ type nothing struct{}
 func (nothing) Status(context.Context) (v view.Status, err error)                         { return }
 func (nothing) NodeDetail(context.Context, string) (v view.NodeDetail, err error)         { return }
 func (nothing) CheckNode(context.Context, string) (v view.NodeCheck, err error)           { return }
+func (nothing) GossipMembers(context.Context) (v []view.GossipMember, err error)          { return }
 func (nothing) Drain(context.Context, string) error                                       { return nil }
 func (nothing) Undrain(context.Context, string) error                                     { return nil }
 func (nothing) DrainProgress(context.Context, string) (v view.DrainProgress, err error)   { return }

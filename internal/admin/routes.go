@@ -36,6 +36,7 @@ func (s *Server) paths() []path {
 		{pattern: "/v1/nodes/{node}/drain", methods: map[string]endpoint{http.MethodGet: s.drainProgress, http.MethodPost: s.drain}},
 		{pattern: "/v1/nodes/{node}/undrain", methods: post(s.undrain)},
 		{pattern: "/v1/nodes/{node}/forget", methods: post(s.forget)},
+		{pattern: "/v1/gossip/members", methods: get(s.gossipMembers)},
 		{pattern: "/v1/groups", methods: get(s.listGroups)},
 		{pattern: "/v1/groups/{name}", methods: map[string]endpoint{http.MethodGet: s.showGroup, http.MethodPost: s.addGroup, http.MethodDelete: s.removeGroup}},
 		{pattern: "/v1/groups/{name}/transfer", methods: post(s.transfer)},

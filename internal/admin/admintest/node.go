@@ -207,6 +207,27 @@ func (n *Node) CheckNode(ctx context.Context, node string) (view.NodeCheck, erro
 	return view.NodeCheck{Node: v.Name, Critical: len(n.AtRisk) > 0, AtRisk: len(n.AtRisk), Groups: n.AtRisk, Leaders: v.Leaders}, nil
 }
 
+// GossipMembers implements admin.Node.
+func (n *Node) GossipMembers(ctx context.Context) ([]view.GossipMember, error) {
+	if err := n.begin(ctx, "GossipMembers"); err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var out []view.GossipMember
+	for _, v := range n.Fleet.Nodes {
+		health := "dead"
+		if v.Alive {
+			health = "alive"
+		}
+		out = append(out, view.GossipMember{
+			ID: v.ID, Name: v.Name, Zone: v.Zone, FleetID: n.Fleet.FleetID, Health: health, Says: v.State, Since: v.Since, Addr: v.Addr, Admin: v.Admin,
+			ProtocolMin: 1, ProtocolMax: 2,
+		})
+	}
+	return out, nil
+}
+
 func (n *Node) setState(ctx context.Context, method, node, state string) error {
 	if err := n.begin(ctx, method, node); err != nil {
 		return err
