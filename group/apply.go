@@ -45,6 +45,7 @@ type applyTask struct {
 	waiters []func([]byte, error)
 	restore bool
 	do      func() // runs in order with the entries; entry is empty then
+	dropped func() // called instead of do, or after it failed, where the member ended first
 }
 
 // applyChunk bounds how many entries of one group are applied before the other
@@ -127,10 +128,18 @@ func (m *member) enqueueCommitted(entries []consensus.Entry) {
 	m.scheduleLocked()
 }
 
-// enqueueTask runs something in order with the entries.
+// enqueueTask runs something in order with the entries, or drops it where the
+// member applies no more.
 func (m *member) enqueueTask(t applyTask) {
 	a := &m.applyState
 	a.mu.Lock()
+	if a.stopped {
+		a.mu.Unlock()
+		if t.dropped != nil {
+			t.dropped()
+		}
+		return
+	}
 	a.queue = append(a.queue, t)
 	m.scheduleLocked()
 }
@@ -145,11 +154,41 @@ func (m *member) scheduleLocked() {
 	}
 }
 
-// stop drops what waits and makes the member's worker idle for ever.
-func (a *applyState) stop() {
+// stopApplying drops what waits and makes the member's worker idle for ever.
+func (m *member) stopApplying() {
+	a := &m.applyState
 	a.mu.Lock()
 	a.stopped = true
-	a.mu.Unlock()
+	a.queue = append(a.queue, applyTask{do: func() {}}) // the worker comes once more, to drop
+	m.scheduleLocked()
+}
+
+// drop answers everybody who waits for tasks that are not done, and for indexes
+// that are not reached: this member will not get there. It runs on the apply worker.
+func (m *member) drop(tasks []applyTask) {
+	a := &m.applyState
+	for _, w := range a.awaited {
+		w.done <- m.endedError()
+	}
+	a.awaited = nil
+	for i := range tasks {
+		for _, done := range tasks[i].waiters {
+			if done != nil {
+				done(nil, m.unknownStop())
+			}
+		}
+		if dropped := tasks[i].dropped; dropped != nil {
+			dropped()
+		}
+	}
+}
+
+// endedError says why the member applies no more.
+func (m *member) endedError() error {
+	if err := m.info.Load().Failed; err != nil {
+		return err
+	}
+	return fmt.Errorf("group %q: %w", m.spec.Name, ErrStopped)
 }
 
 // rest gives back the buffers of a member with nothing to do.
@@ -177,24 +216,14 @@ func (m *member) applySome() bool {
 	a.mu.Unlock()
 
 	if stopped {
-		for i := range tasks {
-			for _, done := range tasks[i].waiters {
-				done(nil, m.unknownStop())
-			}
-		}
+		m.drop(tasks)
 	}
 	for from := 0; from < len(tasks) && !stopped; from += applyChunk {
 		chunk := tasks[from:min(from+applyChunk, len(tasks))]
 		if err := m.applyTasks(chunk); err != nil {
 			// What was not reached will never be applied here; another member may.
-			for i := range tasks[from:] {
-				for _, done := range tasks[from+i].waiters {
-					if done != nil {
-						done(nil, m.unknownStop())
-					}
-				}
-			}
-			a.stop()
+			m.drop(tasks[from:])
+			m.stopApplying()
 			m.lane.call(func() { m.fail(err) })
 			break
 		}
@@ -229,6 +258,12 @@ func (m *member) applyTasks(tasks []applyTask) (err error) {
 	}()
 	a.machineMu.Lock()
 	defer a.machineMu.Unlock()
+	whole := false
+	defer func() {
+		if !whole {
+			a.machine = nil // a command may be half applied: no query must see that
+		}
+	}()
 	for i := range tasks {
 		t := &tasks[i]
 		switch {
@@ -244,6 +279,7 @@ func (m *member) applyTasks(tasks []applyTask) (err error) {
 			}
 		}
 	}
+	whole = true
 	return nil
 }
 
@@ -402,7 +438,7 @@ func (m *member) query(q []byte) (result []byte, err error) {
 		}
 	}()
 	if a.machine == nil {
-		return nil, fmt.Errorf("group %q: %w", m.spec.Name, ErrStopped)
+		return nil, m.endedError()
 	}
 	if a.sealed {
 		return nil, fmt.Errorf("group %q: %w", m.spec.Name, ErrRemoved)
@@ -435,6 +471,10 @@ func (m *member) whenApplied(index uint64, done chan<- error) {
 	a := &m.applyState
 	if index <= a.index {
 		done <- nil
+		return
+	}
+	if err := m.info.Load().Failed; err != nil {
+		done <- err
 		return
 	}
 	const most = 4096

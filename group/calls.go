@@ -202,7 +202,15 @@ func (h *Host) AwaitApplied(ctx context.Context, g ident.GroupID, index uint64) 
 		return err
 	}
 	reached := make(chan error, 1)
-	m.enqueueTask(applyTask{do: func() { m.whenApplied(index, reached) }})
+	m.enqueueTask(applyTask{
+		do: func() { m.whenApplied(index, reached) },
+		dropped: func() {
+			select {
+			case reached <- m.endedError():
+			default: // answered
+			}
+		},
+	})
 	select {
 	case err := <-reached:
 		return err
@@ -378,6 +386,11 @@ func (h *Host) Export(ctx context.Context, g ident.GroupID) (state []byte, index
 		var b bytes.Buffer
 		err = write(&b)
 		got <- exported{b.Bytes(), m.applyState.index, err}
+	}, dropped: func() {
+		select {
+		case got <- exported{err: m.endedError()}:
+		default: // answered
+		}
 	}})
 	select {
 	case e := <-got:

@@ -187,7 +187,7 @@ func (h *Host) Close() {
 		l.close()
 	}
 	for _, m := range members {
-		m.applyState.stop()
+		m.stopApplying()
 		m.stopLeading()
 	}
 	h.pool.close()
@@ -482,7 +482,7 @@ func (h *Host) detach(g ident.GroupID) (*member, error) {
 	}) {
 		return nil, ErrStopped
 	}
-	m.applyState.stop()
+	m.stopApplying()
 	m.stopLeading()
 	h.mu.Lock()
 	if h.members[g] == m {

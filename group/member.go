@@ -438,6 +438,7 @@ func (m *member) fail(reason error) {
 	m.lane.keepAwakeList(m)
 	m.publish()
 	m.leadingChanged()
+	m.enqueueTask(applyTask{do: func() { m.drop(nil) }})
 }
 
 // rest gives back what a sleeping member does not need.

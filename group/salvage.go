@@ -47,6 +47,11 @@ func (h *Host) Salvage(ctx context.Context, g ident.GroupID) (Salvaged, error) {
 		m.enqueueTask(applyTask{do: func() {
 			s, err := m.applyRest(last)
 			got <- answer{s, err}
+		}, dropped: func() {
+			select {
+			case got <- answer{err: m.endedError()}:
+			default: // answered
+			}
 		}})
 	}) {
 		return Salvaged{}, ErrStopped
