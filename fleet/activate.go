@@ -305,11 +305,12 @@ func (n *Node) catalogueWatch() <-chan struct{} { return n.catalogueChanged.wait
 // drained, or when ctx ends; the drain then goes on, and Deactivate can be called
 // again.
 func (n *Node) Deactivate(ctx context.Context, progress func(view.DrainProgress)) error {
-	c := n.catalogue.Load()
-	if c == nil {
+	if _, hosted := n.host.Info(ident.Catalogue); !hosted {
 		return nil // it never was active
 	}
-	if node, ok := c.Node(n.id); !ok || node.State == placement.Inactive {
+	if out, err := n.isOut(ctx); err != nil {
+		return fmt.Errorf("fleet: drain node %s: %w", n.cfg.Name, err)
+	} else if out {
 		return n.leftFleet()
 	}
 	if err := n.Drain(ctx, n.id.String()); err != nil {
@@ -345,6 +346,31 @@ func (n *Node) Deactivate(ctx context.Context, progress func(view.DrainProgress)
 			return n.Err()
 		}
 		t.Stop()
+	}
+}
+
+// isOut tells whether the catalogue lists this node as inactive, or not at all. After
+// a restart its copy may be missing or old: then it is waited for.
+func (n *Node) isOut(ctx context.Context) (bool, error) {
+	for tries := 0; ; tries++ {
+		known := false
+		if c := n.catalogue.Load(); c != nil {
+			var node catalogue.Node
+			if node, known = c.Node(n.id); known && node.State != placement.Inactive {
+				return false, nil
+			}
+		}
+		err := n.catchUp(ctx)
+		if c := n.catalogue.Load(); c != nil && (err == nil || known) {
+			node, ok := c.Node(n.id)
+			return !ok || node.State == placement.Inactive, nil
+		}
+		if n.Err() != nil {
+			return false, n.Err()
+		}
+		if e := pause(ctx, tries, err); e != nil {
+			return false, fmt.Errorf("%w; last: %w", e, err)
+		}
 	}
 }
 
