@@ -105,7 +105,10 @@ func (c *child) obey(ctx context.Context, o order) (report, error) {
 	case "spread":
 		return c.spread(ctx, o.Processes)
 	case "serve":
-		return c.serve(ctx)
+		return c.serve(ctx, o.Groups)
+	case "hosted":
+		groups, err := c.hosted(ctx)
+		return report{Groups: len(groups)}, err
 	case "drive":
 		return c.drive(ctx, o)
 	case "begin":

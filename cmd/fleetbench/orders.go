@@ -18,7 +18,7 @@ type order struct {
 
 	// settled: wait until so many nodes are active and the catalogue is spread.
 	// add: add so many groups. spread: let all nodes lead equally many of them.
-	// serve: wait until every member here answers.
+	// serve: wait until so many members here answer.
 	Processes int `json:"processes,omitempty"`
 	Groups    int `json:"groups,omitempty"`
 

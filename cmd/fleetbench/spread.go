@@ -149,31 +149,50 @@ func (c *child) spread(ctx context.Context, processes int) (report, error) {
 	}
 }
 
-// serve waits until every member that this node should have answers a query that
-// contains all that was acknowledged before.
-func (c *child) serve(ctx context.Context) (report, error) {
+// hosted lists the groups that this node has a member of, as its catalogue says.
+func (c *child) hosted(ctx context.Context) ([]view.Group, error) {
 	groups, err := c.groups(ctx)
-	if err != nil {
-		return report{}, err
-	}
-	groups = slices.DeleteFunc(groups, func(g view.Group) bool { return !slices.Contains(g.Members, c.node.Name()) })
-	if len(groups) == 0 {
-		return report{}, fmt.Errorf("node %s hosts no members", c.node.Name())
-	}
-	err = forEach(len(groups), func(i int) error {
-		for {
-			// The first makes sure that the answer comes from the member here.
-			_, err := c.node.Query(ctx, groups[i].Name, nil, group.Local())
-			if err == nil {
-				_, err = c.node.Query(ctx, groups[i].Name, nil, group.AnyMember())
-			}
-			if err == nil {
-				return nil
-			}
-			if e := sleep(ctx, 10*time.Millisecond); e != nil {
-				return fmt.Errorf("%w; last: %w", e, err)
+	return slices.DeleteFunc(groups, func(g view.Group) bool { return !slices.Contains(g.Members, c.node.Name()) }), err
+}
+
+// serve waits until every member that this node should have answers a query that
+// contains all that was acknowledged before. A node that was just started may not
+// know all of its groups yet, so it is told how many there are.
+func (c *child) serve(ctx context.Context, members int) (report, error) {
+	served := make(map[string]bool, members)
+	for len(served) < members {
+		groups, err := c.hosted(ctx)
+		if err != nil {
+			return report{}, err
+		}
+		groups = slices.DeleteFunc(groups, func(g view.Group) bool { return served[g.Name] })
+		if err := forEach(len(groups), func(i int) error { return c.served(ctx, groups[i].Name) }); err != nil {
+			return report{}, err
+		}
+		for _, g := range groups {
+			served[g.Name] = true
+		}
+		if len(groups) == 0 {
+			if err := sleep(ctx, 10*time.Millisecond); err != nil {
+				return report{}, fmt.Errorf("%d of %d members are known: %w", len(served), members, err)
 			}
 		}
-	})
-	return report{Groups: len(groups)}, err
+	}
+	return report{Groups: len(served)}, nil
+}
+
+func (c *child) served(ctx context.Context, name string) error {
+	for {
+		// The first makes sure that the answer comes from the member here.
+		_, err := c.node.Query(ctx, name, nil, group.Local())
+		if err == nil {
+			_, err = c.node.Query(ctx, name, nil, group.AnyMember())
+		}
+		if err == nil {
+			return nil
+		}
+		if e := sleep(ctx, 10*time.Millisecond); e != nil {
+			return fmt.Errorf("%w; last: %w", e, err)
+		}
+	}
 }

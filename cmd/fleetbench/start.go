@@ -76,6 +76,10 @@ func measureStart(ctx context.Context, o *options, settle, down time.Duration, c
 		return r, err
 	}
 	p := c.first()
+	hosted, err := p.ask(ctx, order{Do: "hosted"})
+	if err != nil {
+		return r, err
+	}
 	if !crash {
 		began := time.Now()
 		if _, err := p.ask(ctx, order{Do: "close"}); err != nil {
@@ -98,7 +102,7 @@ func measureStart(ctx context.Context, o *options, settle, down time.Duration, c
 	if _, err := p.ask(ctx, order{Do: "begin", Profiles: o.Profiles}); err != nil {
 		return r, err
 	}
-	served, err := p.ask(ctx, order{Do: "serve"})
+	served, err := p.ask(ctx, order{Do: "serve", Groups: hosted.Groups})
 	if err != nil {
 		return r, err
 	}
