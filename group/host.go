@@ -384,7 +384,9 @@ func (m *member) coreConfig(c Config) consensus.Config {
 		cc.SleepTicks = ticks(c.SleepAfter)
 	}
 	if c.LeaseDrift > 0 {
-		cc.LeaseNanos = int64(c.ElectionTimeout - c.LeaseDrift)
+		// The members' promise is counted in ticks: the first may come right after the
+		// heartbeat, and two that were late with it.
+		cc.LeaseNanos = max(1, int64(c.ElectionTimeout-c.LeaseDrift-3*m.host.tick))
 	}
 	return cc
 }
