@@ -1,0 +1,129 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/raftfleet/raftfleet/fleet/view"
+	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/placement"
+)
+
+// Drain has a node's leaders and members leave it; see Deactivate for what the
+// node itself calls. The node is named by name or id.
+func (n *Node) Drain(ctx context.Context, node string) error {
+	return n.setState(ctx, node, placement.Draining)
+}
+
+// Undrain makes a draining node an active one again.
+func (n *Node) Undrain(ctx context.Context, node string) error {
+	return n.setState(ctx, node, placement.Active)
+}
+
+func (n *Node) setState(ctx context.Context, node string, to placement.State) error {
+	ctx, cancel := n.bounded(ctx)
+	defer cancel()
+	if err := n.forward(ctx, forwardRequest{State: &stateRequest{node, to}}); err != nil {
+		return fmt.Errorf("fleet: make node %q %s: %w", node, to, err)
+	}
+	return nil
+}
+
+func (n *Node) setStateHere(ctx context.Context, r *stateRequest) error {
+	node, err := n.findNode(ctx, r.Node)
+	if err != nil {
+		return err
+	}
+	from := []placement.State{placement.Active, placement.Suspect, placement.Joining}
+	reason := "drained by an operator"
+	if r.To == placement.Active {
+		from, reason = []placement.State{placement.Draining, placement.Inactive}, "undrained by an operator"
+	}
+	if r.To == placement.Active && !n.hears(node.ID) {
+		return fmt.Errorf("node %s is not heard: start it first: %w", node.Name, ErrRefused)
+	}
+	if node.State == r.To || (r.To == placement.Draining && node.State == placement.Inactive) {
+		return nil
+	}
+	_, err = n.propose(ctx, &catalogue.SetNodeState{ID: node.ID, To: r.To, Reason: reason, IfState: from})
+	return err
+}
+
+// Forget removes a node that will not return from the fleet; its members are
+// replaced. A node that is alive or may hold the only copy of something is
+// refused unless force is set.
+func (n *Node) Forget(ctx context.Context, node string, force bool) error {
+	ctx, cancel := n.bounded(ctx)
+	defer cancel()
+	if err := n.forward(ctx, forwardRequest{Forget: &forgetRequest{node, force}}); err != nil {
+		return fmt.Errorf("fleet: forget node %q: %w", node, err)
+	}
+	return nil
+}
+
+func (n *Node) forgetHere(ctx context.Context, c *catalogue.Machine, r *forgetRequest) error {
+	node, err := n.findNode(ctx, r.Node)
+	if err != nil {
+		return err
+	}
+	if n.hears(node.ID) && !r.Force && node.State != placement.Inactive {
+		return fmt.Errorf("node %s is alive: %w", node.Name, ErrNodeInUse)
+	}
+	if hosted := c.HostedBy(node.ID); len(hosted) > 0 && node.State != placement.Dead {
+		// Dead first: the planner replaces its members while the groups have a quorum.
+		_, err := n.propose(ctx, &catalogue.SetNodeState{ID: node.ID, To: placement.Dead, Reason: "forgotten by an operator"})
+		if err != nil {
+			return err
+		}
+		if !r.Force {
+			return nil
+		}
+	}
+	if _, err = n.propose(ctx, &catalogue.ForgetNode{ID: node.ID, Force: r.Force}); err != nil && !errors.Is(err, ErrNoNode) {
+		return err
+	}
+	n.gossip.Forget(node.ID)
+	n.events.add(view.Event{Kind: "node_forgotten", Node: node.Name, Detail: "forgotten by an operator"})
+	return nil
+}
+
+// DrainProgress tells how far the drain of a node is, and what cannot leave it.
+func (n *Node) DrainProgress(ctx context.Context, node string) (view.DrainProgress, error) {
+	return seen(ctx, n, viewRequest{Drain: node}, func(ctx context.Context, c *catalogue.Machine) (view.DrainProgress, error) {
+		found, err := n.findNode(ctx, node)
+		if err != nil {
+			return view.DrainProgress{}, err
+		}
+		var p view.DrainProgress
+		hosted := c.HostedBy(found.ID)
+		if found.State == placement.Inactive && len(hosted) == 0 {
+			p.Done = true
+			return p, nil
+		}
+		p.Leaders = n.leaders(ctx).each[found.ID]
+		for _, g := range hosted {
+			if _, ok := memberOn(g.Configured, found.ID); ok {
+				p.Members++
+			}
+			if _, stays := memberOn(g.Target, found.ID); stays && len(p.Blocked) < mostProblems && !canReplace(c, g, found.ID) {
+				p.Blocked = append(p.Blocked, fmt.Sprintf("%s: no other active node can take its member", g.Name))
+			}
+		}
+		return p, nil
+	})
+}
+
+// canReplace tells whether some active node could hold a group's member instead.
+func canReplace(c *catalogue.Machine, g *catalogue.Group, leaving ident.NodeID) bool {
+	for _, node := range c.Nodes() {
+		if node.ID == leaving || node.State != placement.Active {
+			continue
+		}
+		if _, has := memberOn(g.Target, node.ID); !has {
+			return true
+		}
+	}
+	return false
+}

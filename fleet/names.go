@@ -1,0 +1,72 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/raftfleet/raftfleet/group"
+	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/ident"
+)
+
+// names gives every node the name that views show: its id where the name is not
+// its alone.
+type names map[ident.NodeID]string
+
+func namesOf(nodes []catalogue.Node) names {
+	count := make(map[string]int)
+	for _, node := range nodes {
+		count[node.Name]++
+	}
+	out := make(names, len(nodes))
+	for _, node := range nodes {
+		out[node.ID] = node.Name
+		if count[node.Name] > 1 || node.Name == "" {
+			out[node.ID] = node.ID.String()
+		}
+	}
+	return out
+}
+
+func (ns names) of(id ident.NodeID) string {
+	if id == 0 {
+		return ""
+	}
+	if s, ok := ns[id]; ok {
+		return s
+	}
+	return id.String()
+}
+
+func (ns names) all(ms []catalogue.Member) []string {
+	out := make([]string, 0, len(ms))
+	for _, m := range ms {
+		out = append(out, ns.of(m.Node))
+	}
+	return out
+}
+
+// findNode finds a node by name or id.
+func (n *Node) findNode(ctx context.Context, node string) (catalogue.Node, error) {
+	c := n.catalogue.Load()
+	if c == nil {
+		d, err := n.NodeDetail(ctx, node)
+		return catalogue.Node{ID: d.ID, Name: d.Name}, err
+	}
+	var found []catalogue.Node
+	for _, candidate := range c.Nodes() {
+		if candidate.ID.String() == node {
+			return candidate, nil
+		}
+		if candidate.Name == node {
+			found = append(found, candidate)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return catalogue.Node{}, fmt.Errorf("node %q: %w", node, ErrNoNode)
+	case 1:
+		return found[0], nil
+	}
+	return catalogue.Node{}, fmt.Errorf("%d nodes are named %q: give the id: %w", len(found), node, group.ErrInvalidArgument)
+}

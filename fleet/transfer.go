@@ -1,0 +1,104 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/raftfleet/raftfleet/group"
+	"github.com/raftfleet/raftfleet/internal/catalogue"
+)
+
+// TransferLeader hands a group's leadership to its member on a node, named by name
+// or id, and returns when that one leads.
+func (n *Node) TransferLeader(ctx context.Context, name, to string) error {
+	fail := func(err error) error {
+		return fmt.Errorf("fleet: transfer group %q to node %q: %w", name, to, err)
+	}
+	ctx, cancel := n.bounded(ctx)
+	defer cancel()
+	node, err := n.findNode(ctx, to)
+	if err != nil {
+		return fail(err)
+	}
+	for tries := 0; ; tries++ {
+		route, err := n.router.locate(ctx, name)
+		if err == nil {
+			r := transferRequest{route.Group, node.ID}
+			if route.Leader == n.id {
+				err = n.transferHere(ctx, r)
+			} else {
+				_, err = n.ask(ctx, route.Leader, encodeRequest(opTransfer, r))
+			}
+			if err == nil {
+				return nil
+			}
+			n.router.learn(name, route, err)
+		}
+		if !retriable(err) {
+			return fail(err)
+		}
+		if e := pause(ctx, tries, err); e != nil {
+			return fail(fmt.Errorf("%w; last: %w", e, err))
+		}
+	}
+}
+
+// transferHere hands over a leadership that this node's member has, and makes the
+// new leader the preferred one, so that it stays.
+func (n *Node) transferHere(ctx context.Context, r transferRequest) error {
+	if c := n.catalogue.Load(); c != nil {
+		if g, ok := c.GroupByID(r.Group); ok && g.Preferred != r.To {
+			if _, member := memberOn(g.Target, r.To); !member {
+				return fmt.Errorf("group %q has no member on node %s: %w", g.Name, r.To, group.ErrInvalidArgument)
+			}
+			change := catalogue.Target{Group: g.ID, IfEpoch: g.Epoch, Preferred: r.To}
+			for _, m := range g.Target {
+				change.Members = append(change.Members, m.Node)
+			}
+			if _, err := n.propose(ctx, &catalogue.SetTargets{Targets: []catalogue.Target{change}}); err != nil {
+				return err
+			}
+		}
+	}
+	done := make(chan error, 1)
+	n.host.Transfer(r.Group, r.To, func(err error) { done <- err })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// giveLeadershipAway hands every leadership of this node to another member before
+// the node closes, so that callers wait for a transfer and not for a timeout.
+func (n *Node) giveLeadershipAway() {
+	if n.host == nil || n.ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(n.ctx, leaveTimeout)
+	defer cancel()
+	waiting := 0
+	done := make(chan error, 1024)
+	for _, info := range n.host.Infos() {
+		if info.Leader != n.id || info.Asleep || waiting == cap(done) {
+			continue
+		}
+		s, err := n.host.Status(ctx, info.Group)
+		if err != nil {
+			continue
+		}
+		t := target{voters: s.Core.Config.Voters}
+		if to, ok := successor(&s.Core, t, n.id, n.hears); ok {
+			waiting++
+			n.host.Transfer(info.Group, to, func(err error) { done <- err })
+		}
+	}
+	for ; waiting > 0; waiting-- {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
