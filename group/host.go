@@ -447,7 +447,8 @@ func (m *member) reconfigure(c Config) {
 	}
 }
 
-// Destroy stops a member and deletes its data. It is idempotent.
+// Destroy stops a member and deletes its data. It is idempotent, and to be tried
+// again where it fails: until its record is gone the member is shown, stopped.
 func (h *Host) Destroy(g ident.GroupID) error {
 	m, err := h.detach(g)
 	if m == nil || err != nil {
@@ -462,6 +463,11 @@ func (h *Host) Destroy(g ident.GroupID) error {
 	if err := h.store.DeleteMember(m.key()); err != nil {
 		return fmt.Errorf("group %q: delete the member: %w", m.spec.Name, err)
 	}
+	h.mu.Lock()
+	if h.members[g] == m {
+		delete(h.members, g)
+	}
+	h.mu.Unlock()
 	m.lane.call(func() {
 		m.lane.open()
 		m.lane.batch.Delete(m.walKey())
@@ -469,7 +475,7 @@ func (h *Host) Destroy(g ident.GroupID) error {
 	return nil
 }
 
-// detach stops a member and forgets it; its data stays.
+// detach stops a member for good; its data stays.
 func (h *Host) detach(g ident.GroupID) (*member, error) {
 	m := h.member(g)
 	if m == nil {
@@ -480,17 +486,17 @@ func (h *Host) detach(g ident.GroupID) (*member, error) {
 		m.stopped = true
 		m.countPeers()
 		m.lane.keepAwakeList(m)
-		delete(m.lane.members, g)
+		if m.lane.members[g] == m {
+			delete(m.lane.members, g)
+		}
+		info := *m.info.Load()
+		info.Role, info.Leader = consensus.Follower, 0
+		m.info.Store(&info)
 	}) {
 		return nil, ErrStopped
 	}
 	m.stopApplying()
 	m.stopLeading()
-	h.mu.Lock()
-	if h.members[g] == m {
-		delete(h.members, g)
-	}
-	h.mu.Unlock()
 	return m, nil
 }
 
