@@ -39,7 +39,7 @@ func (h *Host) Salvage(ctx context.Context, g ident.GroupID) (Salvaged, error) {
 			got <- answer{err: fmt.Errorf("group %q is led from here: nothing needs to be salvaged", m.spec.Name)}
 			return
 		}
-		last := m.core.LastIndex()
+		last := m.core.Status().Durable // what comes behind was never acknowledged
 		m.failWaiting(m.stoppedError())
 		m.stopped = true
 		m.countPeers()
