@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/raftfleet/raftfleet/cache"
 	"github.com/raftfleet/raftfleet/gossip"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
@@ -255,20 +256,11 @@ func (n *Node) groupNow(ctx context.Context, name string) (*catalogue.Group, err
 func (n *Node) catchUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	for tries := 0; ; tries++ {
-		route, err := n.router.locate(ctx, catalogueName)
-		if err == nil {
-			var index uint64
-			if index, err = n.readIndex(ctx, route, time.Now().Add(askTimeout)); err == nil {
-				return n.host.AwaitApplied(ctx, ident.Catalogue, index)
-			}
-			n.router.learn(catalogueName, route, err)
-		}
-		if !retriable(err) {
+	return n.atLeader(ctx, catalogueName, func(ctx context.Context, route cache.Route) error {
+		index, err := n.readIndex(ctx, route, n.deadline(ctx))
+		if err != nil {
 			return err
 		}
-		if e := pause(ctx, tries, err); e != nil {
-			return fmt.Errorf("%w; last: %w", e, err)
-		}
-	}
+		return n.host.AwaitApplied(ctx, ident.Catalogue, index)
+	})
 }

@@ -259,8 +259,8 @@ func (r *router) sendCommand(ctx context.Context, route cache.Route, c *group.Pr
 	if route.Leader == n.id {
 		w := takeWaiter()
 		n.host.Propose(route.Group, *c, w.done)
-		if !w.wait(ctx) {
-			return attempt{err: ctx.Err(), sent: true}
+		if err := w.wait(ctx, deadline); err != nil {
+			return attempt{err: err, sent: true}
 		}
 		a := attempt{result: w.result, err: w.err}
 		w.put()
@@ -273,23 +273,18 @@ func (r *router) sendCommand(ctx context.Context, route cache.Route, c *group.Pr
 
 func (r *router) register(ctx context.Context, route cache.Route, deadline time.Time) (uint64, error) {
 	if route.Leader == r.node.id {
-		got := make(chan uint64, 1)
-		failed := make(chan error, 1)
+		w := takeWaiter()
+		var session uint64
 		r.node.host.Register(route.Group, func(id uint64, err error) {
-			if err != nil {
-				failed <- err
-				return
-			}
-			got <- id
+			session = id
+			w.done(nil, err)
 		})
-		select {
-		case id := <-got:
-			return id, nil
-		case err := <-failed:
+		if err := w.wait(ctx, deadline); err != nil {
 			return 0, err
-		case <-ctx.Done():
-			return 0, ctx.Err()
 		}
+		err := w.err
+		w.put()
+		return session, err
 	}
 	a := r.ask(ctx, route, appendGroup(nil, opRegister, route.Group, nil), deadline)
 	if a.err != nil {

@@ -78,8 +78,8 @@ type Config struct {
 
 	// CallTimeout ends calls whose context has no deadline. Default 10 s.
 	CallTimeout time.Duration
-	// PurgeAfter is how long a node must be gone before its members are replaced.
-	// Default 10 min.
+	// PurgeAfter is how long a node must be gone before its members are replaced, and
+	// how long a move may make no end before it is given up. Default 10 min.
 	PurgeAfter time.Duration
 	// RejoinInterval is how often nodes that are not heard are tried again. Default 30 s, with Local 1 s.
 	RejoinInterval time.Duration

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/raftfleet/raftfleet/cache"
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
@@ -89,21 +90,10 @@ func (n *Node) bounded(ctx context.Context) (context.Context, context.CancelFunc
 
 // awaitServing returns when the group's leader has committed in its term.
 func (n *Node) awaitServing(ctx context.Context, name string) error {
-	for tries := 0; ; tries++ {
-		route, err := n.router.locate(ctx, name)
-		if err == nil {
-			if _, err = n.readIndex(ctx, route, n.deadline(ctx)); err == nil {
-				return nil
-			}
-			n.router.learn(name, route, err)
-		}
-		if !retriable(err) {
-			return err
-		}
-		if e := pause(ctx, tries, err); e != nil {
-			return fmt.Errorf("%w; last: %w", e, noLeaderIfUnknown(err))
-		}
-	}
+	return n.atLeader(ctx, name, func(ctx context.Context, route cache.Route) error {
+		_, err := n.readIndex(ctx, route, n.deadline(ctx))
+		return err
+	})
 }
 
 // UpdateGroup replaces a group's configuration. It returns when the group has
@@ -211,23 +201,13 @@ func (n *Node) updateHere(ctx context.Context, r *updateRequest) error {
 	if err != nil {
 		return err
 	}
-	for tries := 0; ; tries++ {
-		route, err := n.router.locate(ctx, r.Name)
-		if err == nil {
-			err = n.configure(ctx, route.Group, route.Leader, config)
-			if err == nil {
-				_, err = n.propose(ctx, &catalogue.UpdateGroup{Name: r.Name, Config: r.Config, IfID: route.Group})
-				return err
-			}
-			n.router.learn(r.Name, route, err)
-		}
-		if !retriable(err) {
+	return n.atLeader(ctx, r.Name, func(ctx context.Context, route cache.Route) error {
+		if err := n.configure(ctx, route.Group, route.Leader, config); err != nil {
 			return err
 		}
-		if e := pause(ctx, tries, err); e != nil {
-			return fmt.Errorf("%w; last: %w", e, err)
-		}
-	}
+		_, err := n.propose(ctx, &catalogue.UpdateGroup{Name: r.Name, Config: r.Config, IfID: route.Group})
+		return err
+	})
 }
 
 func (n *Node) configure(ctx context.Context, g ident.GroupID, leader ident.NodeID, c group.Config) error {

@@ -39,7 +39,7 @@ func moveLimit(nodes int) int { return min(64, max(4, nodes/2)) }
 func (n *Node) plan(ctx context.Context) {
 	t := time.NewTicker(planEvery)
 	defer t.Stop()
-	p := planRun{n: n, heardSince: make(map[ident.NodeID]time.Time)}
+	p := planRun{n: n, heardSince: make(map[ident.NodeID]time.Time), moves: make(map[ident.GroupID]*stuckMove)}
 	for {
 		changed, gossip, leaders := n.catalogueWatch(), n.gossipChanged.wait(), n.leadersChanged.wait()
 		if c := n.catalogue.Load(); c != nil && n.leads(ident.Catalogue) {
@@ -91,6 +91,8 @@ type planRun struct {
 	first      time.Time // when the wait for quiet began
 	planned    string
 	plannedAt  time.Time
+	moves      map[ident.GroupID]*stuckMove
+	stuckLook  time.Time
 	next       time.Time // when it may plan again while nothing is urgent
 }
 
@@ -114,6 +116,7 @@ func (p *planRun) once(ctx context.Context, c *catalogue.Machine) {
 	if p.quiet.IsZero() {
 		p.quiet, p.first = now, now
 	}
+	p.unstick(ctx, c, now)
 	p.replan(ctx, c, nodes, now)
 }
 
@@ -195,21 +198,21 @@ func (p *planRun) purgeable(ctx context.Context, c *catalogue.Machine, node cata
 	if braked(c.Nodes()) != "" {
 		return false
 	}
-	agree, asked := 0, 0
-	for _, id := range n.activeNodes() {
+	others := n.activeNodes()
+	wanted, agree := min(observers, len(others)), 0 // all there are, when they are fewer
+	for _, id := range others {
 		b, err := n.ask(ctx, id, appendGroup(nil, opObserve, ident.GroupID(node.ID), nil))
 		if err != nil {
 			continue
 		}
-		asked++
 		if len(b) == 1 && b[0] == 1 {
 			return false // somebody hears it
 		}
-		if agree++; agree == observers {
+		if agree++; agree == wanted {
 			return true
 		}
 	}
-	return agree == asked // all there are, when they are fewer
+	return wanted == 0
 }
 
 // braked says why repair holds still: too much of the fleet is gone at once, and
@@ -297,7 +300,7 @@ func (p *planRun) replan(ctx context.Context, c *catalogue.Machine, nodes []cata
 			continue
 		}
 		g, ok := c.GroupByID(t.Group)
-		if !ok {
+		if !ok || p.rests(g.ID, now) {
 			continue
 		}
 		if g.Settled == g.Epoch {

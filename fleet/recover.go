@@ -106,7 +106,9 @@ func (n *Node) salvage(ctx context.Context, g ident.GroupID, node ident.NodeID) 
 	return s, msgpack.Unmarshal(b, &s)
 }
 
-// salvageHere refuses what the catalogue could not keep before the member stops.
+// salvageHere stops this node's member and returns its state. One that the catalogue
+// cannot keep is refused; the member had no quorum to serve with, and serves again
+// after a restart of the node.
 func (n *Node) salvageHere(ctx context.Context, g ident.GroupID) (group.Salvaged, error) {
 	s, err := n.host.Salvage(ctx, g)
 	if err == nil && len(s.State) > catalogue.MaxState {

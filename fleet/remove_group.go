@@ -8,6 +8,7 @@ import (
 
 	"github.com/vmihailenco/msgpack/v5"
 
+	"github.com/raftfleet/raftfleet/cache"
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
@@ -87,29 +88,16 @@ const sealTimeout = 3 * time.Second
 func (n *Node) seal(ctx context.Context, g *catalogue.Group, closed bool) error {
 	ctx, cancel := context.WithTimeout(ctx, sealTimeout)
 	defer cancel()
-	for tries := 0; ; tries++ {
-		route, err := n.router.locate(ctx, g.Name)
-		if err == nil && route.Group != g.ID {
+	return n.atLeader(ctx, g.Name, func(ctx context.Context, route cache.Route) error {
+		if route.Group != g.ID {
 			return ErrNoGroup
 		}
-		if err == nil {
-			if route.Leader == n.id {
-				err = n.sealHere(ctx, g.ID, closed)
-			} else {
-				_, err = n.ask(ctx, route.Leader, appendGroup(nil, opSeal, g.ID, sealBody(closed)))
-			}
-			if err == nil {
-				return nil
-			}
-			n.router.learn(g.Name, route, err)
+		if route.Leader == n.id {
+			return n.sealHere(ctx, g.ID, closed)
 		}
-		if !retriable(err) {
-			return err
-		}
-		if e := pause(ctx, tries, err); e != nil {
-			return fmt.Errorf("%w; last: %w", e, err)
-		}
-	}
+		_, err := n.ask(ctx, route.Leader, appendGroup(nil, opSeal, g.ID, sealBody(closed)))
+		return err
+	})
 }
 
 // sealBody is not empty to close, empty to open.
@@ -155,28 +143,23 @@ func (n *Node) exportHere(ctx context.Context, g ident.GroupID) (exported, error
 }
 
 func (n *Node) export(ctx context.Context, g *catalogue.Group) (*catalogue.Archive, error) {
-	for tries := 0; ; tries++ {
-		route, err := n.router.locate(ctx, g.Name)
-		if err == nil {
-			var e exported
-			if route.Leader == n.id {
-				e, err = n.exportHere(ctx, g.ID)
-			} else {
-				var b []byte
-				if b, err = n.ask(ctx, route.Leader, appendGroup(nil, opExport, g.ID, nil)); err == nil {
-					err = msgpack.Unmarshal(b, &e)
-				}
-			}
-			if err == nil {
-				return &catalogue.Archive{Name: g.Name, Type: g.Type, Config: g.Config, State: e.State, Group: g.ID, Term: e.Term, Index: e.Index}, nil
-			}
-			n.router.learn(g.Name, route, err)
+	var e exported
+	err := n.atLeader(ctx, g.Name, func(ctx context.Context, route cache.Route) (err error) {
+		if route.Group != g.ID {
+			return ErrNoGroup
 		}
-		if !retriable(err) {
-			return nil, err
+		if route.Leader == n.id {
+			e, err = n.exportHere(ctx, g.ID)
+			return err
 		}
-		if e := pause(ctx, tries, err); e != nil {
-			return nil, fmt.Errorf("%w; last: %w", e, err)
+		b, err := n.ask(ctx, route.Leader, appendGroup(nil, opExport, g.ID, nil))
+		if err != nil {
+			return err
 		}
+		return msgpack.Unmarshal(b, &e)
+	})
+	if err != nil {
+		return nil, err
 	}
+	return &catalogue.Archive{Name: g.Name, Type: g.Type, Config: g.Config, State: e.State, Group: g.ID, Term: e.Term, Index: e.Index}, nil
 }

@@ -132,8 +132,8 @@ func pause(ctx context.Context, tries int, err error) error {
 func (r *router) ask(ctx context.Context, route cache.Route, request []byte, deadline time.Time) attempt {
 	w := takeWaiter()
 	r.node.wire.CallAsync(route.Leader, request, deadline, w.done)
-	if !w.wait(ctx) {
-		return attempt{err: ctx.Err(), sent: true}
+	if err := w.wait(ctx, deadline.Add(time.Second)); err != nil {
+		return attempt{err: err, sent: true} // the wire ends calls at their deadline: this is its second line
 	}
 	body, err := w.result, w.err
 	w.put()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/raftfleet/raftfleet/cache"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 )
@@ -20,27 +21,18 @@ func (n *Node) TransferLeader(ctx context.Context, name, to string) error {
 	if err != nil {
 		return fail(err)
 	}
-	for tries := 0; ; tries++ {
-		route, err := n.router.locate(ctx, name)
-		if err == nil {
-			r := transferRequest{route.Group, node.ID}
-			if route.Leader == n.id {
-				err = n.transferHere(ctx, r)
-			} else {
-				_, err = n.ask(ctx, route.Leader, encodeRequest(opTransfer, r))
-			}
-			if err == nil {
-				return nil
-			}
-			n.router.learn(name, route, err)
+	err = n.atLeader(ctx, name, func(ctx context.Context, route cache.Route) error {
+		r := transferRequest{route.Group, node.ID}
+		if route.Leader == n.id {
+			return n.transferHere(ctx, r)
 		}
-		if !retriable(err) {
-			return fail(err)
-		}
-		if e := pause(ctx, tries, err); e != nil {
-			return fail(fmt.Errorf("%w; last: %w", e, err))
-		}
+		_, err := n.ask(ctx, route.Leader, encodeRequest(opTransfer, r))
+		return err
+	})
+	if err != nil {
+		return fail(err)
 	}
+	return nil
 }
 
 // transferHere hands over a leadership that this node's member has, and makes the
@@ -55,8 +47,16 @@ func (n *Node) transferHere(ctx context.Context, r transferRequest) error {
 			for _, m := range g.Target {
 				change.Members = append(change.Members, m.Node)
 			}
-			if _, err := n.propose(ctx, &catalogue.SetTargets{Targets: []catalogue.Target{change}}); err != nil {
+			set := &catalogue.SetTargets{Targets: []catalogue.Target{change}}
+			result, err := n.propose(ctx, set)
+			if err != nil {
 				return err
+			}
+			if outcomes, err := set.Result(result); err != nil {
+				return err
+			} else if outcomes[0].Err != nil {
+				// The planner was quicker: look at what it wants, and try again.
+				return fmt.Errorf("group %q: its target has just changed: %w", g.Name, group.ErrTransferring)
 			}
 		}
 	}

@@ -3,19 +3,22 @@ package fleet
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // waiter is where a call waits for its one answer; pooled, with its method value
-// bound once, because there is one for each command.
+// bound and its timer made once, because there is one for each command.
 type waiter struct {
 	ready  chan struct{}
+	timer  *time.Timer
 	result []byte
 	err    error
 	done   func([]byte, error)
 }
 
 var waiters = sync.Pool{New: func() any {
-	w := &waiter{ready: make(chan struct{}, 1)}
+	w := &waiter{ready: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+	w.timer.Stop()
 	w.done = func(result []byte, err error) {
 		w.result, w.err = result, err
 		w.ready <- struct{}{}
@@ -25,18 +28,21 @@ var waiters = sync.Pool{New: func() any {
 
 func takeWaiter() *waiter { return waiters.Get().(*waiter) }
 
-// wait returns false when ctx ended first; the waiter then belongs to whoever
-// still answers, and is not used again.
-func (w *waiter) wait(ctx context.Context) bool {
-	if ctx.Done() == nil {
-		<-w.ready
-		return true
+// wait returns why there is no answer: ctx ended, or the deadline, which matters
+// where ctx has none of its own. The waiter then belongs to whoever still answers,
+// and is not used again.
+func (w *waiter) wait(ctx context.Context, deadline time.Time) error {
+	if _, own := ctx.Deadline(); !own {
+		w.timer.Reset(time.Until(deadline))
+		defer w.timer.Stop()
 	}
 	select {
 	case <-w.ready:
-		return true
+		return nil
 	case <-ctx.Done():
-		return false
+		return ctx.Err()
+	case <-w.timer.C:
+		return context.DeadlineExceeded
 	}
 }
 

@@ -70,6 +70,7 @@ type Host struct {
 	store     store.Store
 	transport Transport
 	types     map[string]Type
+	hooks     map[string]*Hooks
 	log       *slog.Logger
 	clock     Clock
 	tick      time.Duration
@@ -115,7 +116,7 @@ func NewHost(c HostConfig) (*Host, error) {
 	h := &Host{
 		node: c.Node, wal: c.Log, store: c.Store, transport: c.Transport, log: c.Logger,
 		clock: c.Clock, tick: c.Tick, onChange: c.OnChange, onBroken: c.OnBroken,
-		types: make(map[string]Type), members: make(map[ident.GroupID]*member),
+		types: make(map[string]Type), hooks: make(map[string]*Hooks), members: make(map[ident.GroupID]*member),
 		sending: make(chan struct{}, 2), receiving: make(chan struct{}, 2),
 	}
 	for _, t := range c.Types {
@@ -123,6 +124,11 @@ func NewHost(c HostConfig) (*Host, error) {
 			return nil, fmt.Errorf("group: two types are named %q: a name stands for one type", t.TypeName())
 		}
 		h.types[t.TypeName()] = t
+		if with, ok := t.(hooked); ok {
+			if hooks := with.GroupHooks(); hooks != nil {
+				h.hooks[t.TypeName()] = hooks.contained()
+			}
+		}
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.liveness.init()
@@ -325,9 +331,7 @@ func (m *member) load() (reset bool, err error) {
 	if m.typ == nil {
 		return false, fmt.Errorf("type %q: %w", spec.Type, ErrUnknownType)
 	}
-	if t, ok := m.typ.(hooked); ok {
-		m.hooks = t.GroupHooks()
-	}
+	m.hooks = h.hooks[spec.Type]
 	start := consensus.Start{Snapshot: spec.initialMeta(), State: consensus.HardState{Term: 1, Commit: 1}, LastIndex: 1}
 	s, found, err := h.store.SnapshotInfo(m.key())
 	if err != nil {
