@@ -232,6 +232,9 @@ func (c *cluster) command(g ident.GroupID, p Proposal) []byte {
 	return result
 }
 
+// errNoAnswer leaves the outcome of a command unknown.
+var errNoAnswer = errors.New("no answer")
+
 type outcome struct {
 	result []byte
 	err    error
@@ -251,7 +254,7 @@ func (c *cluster) try(at ident.NodeID, g ident.GroupID, p Proposal) ([]byte, err
 		}
 		return DecodeResult(o.result)
 	case <-time.After(5 * time.Second):
-		return nil, errors.New("no answer")
+		return nil, errNoAnswer
 	}
 }
 

@@ -87,13 +87,17 @@ func TestLeadersFullDisk(t *testing.T) {
 		}
 		applied++
 	}
-	if !errors.Is(err, ErrOverloaded) || OutcomeOf(err) != NotProposed {
+	unknown := uint64(0)
+	switch {
+	case errors.Is(err, errNoAnswer):
+		unknown = 1 // it was taken just before the disk was found to be full, and waits for space
+	case !errors.Is(err, ErrOverloaded) || OutcomeOf(err) != NotProposed:
 		t.Fatalf("a command on a full disk: %v (%s)", err, OutcomeOf(err))
 	}
 	c.nodes[1].fs.SetCapacity(0)
 	result := c.command(g1, big)
-	if n := binary.LittleEndian.Uint64(result); n != applied+1 {
-		t.Fatalf("%d commands were applied, %d acknowledged", n, applied+1)
+	if n := binary.LittleEndian.Uint64(result); n < applied+1 || n > applied+1+unknown {
+		t.Fatalf("%d commands were applied, %d acknowledged and %d unknown", n, applied+1, unknown)
 	}
 }
 
