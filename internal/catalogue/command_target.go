@@ -170,6 +170,13 @@ func (r *Report) apply(m *Machine, _ moment) (func(*coder), error) {
 	if !ok {
 		return nil, refuse(ErrNoGroup, "group %s is not in the catalogue: it was removed", r.Group)
 	}
+	for _, known := range [...][]Member{g.First, g.Target, g.Configured} {
+		for _, k := range known {
+			if slices.ContainsFunc(r.Members, func(m Member) bool { return m.ID == k.ID && m.Node != k.Node }) {
+				return nil, refuse(ErrInvalid, "the report has member %s on another node than %s, where it has been all its life", k.ID, k.Node)
+			}
+		}
+	}
 	settles := r.Epoch <= g.Epoch && r.Epoch > g.Settled
 	if r.Index < g.ConfiguredIndex || r.Index == g.ConfiguredIndex && !settles {
 		return groupResult(g), nil
