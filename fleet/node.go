@@ -43,15 +43,16 @@ type Node struct {
 	boot uint64
 	log  *slog.Logger
 
-	store  store.Store
-	wal    *wal.Log
-	wire   *wire.Transport
-	host   *group.Host
-	gossip *gossip.Gossip
-	router router
-	events *eventLog
-	types  map[string]group.Type
-	admin  *admin.Server
+	store   store.Store
+	wal     *wal.Log
+	wire    *wire.Transport
+	host    *group.Host
+	gossip  *gossip.Gossip
+	router  router
+	queries routedQueries
+	events  *eventLog
+	types   map[string]group.Type
+	admin   *admin.Server
 
 	// catalogue is this node's copy of the fleet's own state; nil while it has none.
 	catalogue        atomic.Pointer[catalogue.Machine]
@@ -153,6 +154,7 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := n.openAdmin(); err != nil {
 		return nil, err
 	}
+	n.queries.start(n)
 	close(n.ready)
 	n.background(n.followGossip)
 	n.background(n.comeBack)
@@ -301,7 +303,7 @@ func (n *Node) Shutdown(ctx context.Context) error {
 }
 
 // leaveTimeout bounds how long Close tries to tell others that it goes.
-const leaveTimeout = time.Second
+const leaveTimeout = 2 * time.Second
 
 // Close stops the node. Everything acknowledged is on disk; its members resume at
 // the next Open. It is idempotent.
@@ -324,6 +326,7 @@ func (n *Node) close() error {
 		errs = append(errs, n.gossip.Close())
 	}
 	n.wg.Wait()
+	n.queries.wg.Wait()
 	if n.host != nil {
 		n.host.Close()
 	}

@@ -82,7 +82,7 @@ func (h handler) Request(from ident.NodeID, b []byte, reply func([]byte)) {
 			reply(answerFor(err))
 			return
 		}
-		n.serve(reply, func(ctx context.Context) ([]byte, error) { return n.queryHere(ctx, g, query) })
+		n.queries.ask(g, query, reply)
 	default:
 		n.serve(reply, func(ctx context.Context) ([]byte, error) { return n.serveRare(ctx, from, b) })
 	}

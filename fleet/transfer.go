@@ -79,9 +79,11 @@ func (n *Node) giveLeadershipAway() {
 	ctx, cancel := context.WithTimeout(n.ctx, leaveTimeout)
 	defer cancel()
 	waiting := 0
-	done := make(chan error, 1024)
-	for _, info := range n.host.Infos() {
-		if info.Leader != n.id || info.Asleep || waiting == cap(done) {
+	infos := n.host.Infos()
+	done := make(chan error, len(infos))
+	for _, info := range infos {
+		// Sleeping groups too: their callers would wait for an election as well.
+		if info.Leader != n.id || info.Failed != nil {
 			continue
 		}
 		s, err := n.host.Status(ctx, info.Group)

@@ -168,6 +168,11 @@ func (h *Host) grantWait(ctx context.Context, g ident.GroupID) (int64, error) {
 	}
 }
 
+// Expired tells whether an answer that was computed under a grant may not be given.
+func (h *Host) Expired(g ReadGrant) bool {
+	return g.LeaseUntil != 0 && h.clock.Monotonic() >= g.LeaseUntil
+}
+
 // QueryLocal answers from whatever this node's member has applied.
 func (h *Host) QueryLocal(g ident.GroupID, q []byte) ([]byte, error) {
 	m, err := h.need(g)

@@ -51,6 +51,10 @@ type lane struct {
 // are refused and messages are dropped, which Raft repairs.
 const maxQueuedBytes = 64 << 20
 
+// submitBytes is how large a batch of the log grows before it is handed over within
+// a turn.
+const submitBytes = 256 << 10
+
 type inbox struct {
 	calls     []func()
 	proposals []proposal
@@ -379,6 +383,9 @@ func (l *lane) flush() {
 			l.handle(m)
 		}
 		l.keepAwakeList(m)
+		if l.batch != nil && !l.blocked && l.batch.Size() >= submitBytes {
+			l.submit() // the disk need not wait for the rest of the turn, and buffers stay small
+		}
 	}
 	clear(l.touched)
 	l.touched = l.touched[:0]

@@ -42,11 +42,20 @@ type queued struct {
 	state          State
 }
 
+// keptBatches is how many batches a log keeps for itself. A pool alone would lose
+// them, and their buffers, with every garbage collection.
+const keptBatches = 16
+
 var batches = sync.Pool{New: func() any { return new(Batch) }}
 
 // NewBatch returns an empty batch.
 func (l *Log) NewBatch() *Batch {
-	b := batches.Get().(*Batch)
+	var b *Batch
+	select {
+	case b = <-l.spareBatches:
+	default:
+		b = batches.Get().(*Batch)
+	}
 	b.log = l
 	if cap(b.buf) < frameBytes {
 		b.buf = make([]byte, frameBytes, 4096)
@@ -81,9 +90,14 @@ func (b *Batch) Discard() {
 	if cap(b.records) > keepBatchBytes/64 {
 		b.records = nil
 	}
+	l := b.log
 	b.log, b.done, b.err, b.outcome = nil, nil, nil, nil
 	b.sum, b.entries, b.at = 0, false, 0
-	batches.Put(b)
+	select {
+	case l.spareBatches <- b:
+	default:
+		batches.Put(b)
+	}
 }
 
 // Append adds entries to the log of m and sets its state. A nil st leaves the

@@ -65,13 +65,14 @@ func (o *Options) complete(dir string) error {
 // Log is an open log. All methods may be called from several goroutines; see the
 // package comment for the order that batches of one member need.
 type Log struct {
-	dir     string
-	fs      FS
-	options Options
-	logger  *slog.Logger
-	id      uint64
-	members table
-	started time.Time
+	dir          string
+	fs           FS
+	options      Options
+	logger       *slog.Logger
+	id           uint64
+	members      table
+	started      time.Time
+	spareBatches chan *Batch
 
 	mu          sync.Mutex
 	wake        *sync.Cond // of the writer
@@ -293,10 +294,11 @@ func Open(dir string, o Options) (*Log, error) {
 	}
 	l := &Log{
 		dir: dir, fs: o.FS, options: o, logger: o.Logger, started: time.Now(),
-		keeperWake: make(chan struct{}, 1),
-		stop:       make(chan struct{}),
-		writerDone: make(chan struct{}),
-		keeperDone: make(chan struct{}),
+		spareBatches: make(chan *Batch, keptBatches),
+		keeperWake:   make(chan struct{}, 1),
+		stop:         make(chan struct{}),
+		writerDone:   make(chan struct{}),
+		keeperDone:   make(chan struct{}),
 	}
 	l.wake = sync.NewCond(&l.mu)
 	l.members.init()
