@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"strings"
 	"time"
@@ -31,6 +30,10 @@ type settings struct {
 	AdvertiseGossip string    `toml:"advertise-gossip"`
 	AdvertiseListen string    `toml:"advertise-listen"`
 	AdminTokenFile  string    `toml:"admin-token-file"`
+	TLSCert         string    `toml:"tls-cert"`
+	TLSKey          string    `toml:"tls-key"`
+	TLSCA           string    `toml:"tls-ca"`
+	GossipKeysFile  string    `toml:"gossip-keys-file"`
 	Join            addresses `toml:"join"`
 	Founders        int       `toml:"founders"`
 	Weight          int       `toml:"weight"`
@@ -62,6 +65,10 @@ func (s *settings) bind(f *pflag.FlagSet) {
 	f.StringVar(&s.AdvertiseGossip, "advertise-gossip", s.AdvertiseGossip, "gossip address that others are told, if another")
 	f.StringVar(&s.AdvertiseListen, "advertise-listen", s.AdvertiseListen, "listen address that others are told, if another")
 	f.StringVar(&s.AdminTokenFile, "admin-token-file", s.AdminTokenFile, "file with the token that the admin API asks for; needed beyond loopback")
+	f.StringVar(&s.TLSCert, "tls-cert", s.TLSCert, "certificate that this node shows other nodes, PEM; valid for its listen address")
+	f.StringVar(&s.TLSKey, "tls-key", s.TLSKey, "key of --tls-cert, PEM")
+	f.StringVar(&s.TLSCA, "tls-ca", s.TLSCA, "authority whose certificates other nodes must show, PEM")
+	f.StringVar(&s.GossipKeysFile, "gossip-keys-file", s.GossipKeysFile, "file with the keys that encrypt gossip, base64, one a line, the first for sending")
 	f.Var(&s.Join, "join", "gossip addresses of the fleet's nodes, comma separated or repeated; without any, a fresh node founds a fleet")
 	f.IntVar(&s.Founders, "founders", s.Founders, "found a fleet once this many fresh nodes see each other; the same on all of them")
 	f.IntVar(&s.Weight, "weight", s.Weight, "share of members relative to other nodes")
@@ -182,9 +189,6 @@ func (s *settings) config(log *slog.Logger) (fleet.Config, error) {
 	case s.DrainTimeout < 0:
 		return c, usageError{fmt.Errorf("--drain-timeout is %s: give 0s or more", s.DrainTimeout)}
 	}
-	if host, _, err := net.SplitHostPort(s.Listen); err == nil && s.AdvertiseListen == "" && (host == "" || net.ParseIP(host).IsUnspecified()) {
-		return c, usageError{fmt.Errorf("--listen is %s, which is no address that other nodes can reach: give --advertise-listen too", s.Listen)}
-	}
 	if s.AdminTokenFile != "" {
 		token, err := os.ReadFile(s.AdminTokenFile)
 		if err != nil {
@@ -194,6 +198,13 @@ func (s *settings) config(log *slog.Logger) (fleet.Config, error) {
 		if c.AdminToken == "" {
 			return c, usageError{fmt.Errorf("the admin token in %s is empty: write one line into it", s.AdminTokenFile)}
 		}
+	}
+	var err error
+	if c.TLS, err = mutualTLS(s.TLSCert, s.TLSKey, s.TLSCA); err != nil {
+		return c, usageError{err}
+	}
+	if c.Keys, err = gossipKeys(s.GossipKeysFile); err != nil {
+		return c, usageError{err}
 	}
 	if err := c.Validate(); err != nil {
 		return c, usageError{err}

@@ -115,7 +115,6 @@ func TestSettingsThatCannotBeAreUsageErrors(t *testing.T) {
 		"exclude each other": {"--data", "x", "--in-memory"},
 		"--weight":           {"--in-memory", "--weight", "0"},
 		"--gossip":           {"--in-memory", "--gossip", "nowhere"},
-		"--advertise-listen": {"--in-memory", "--listen", "0.0.0.0:7947"},
 		"--founders":         {"--in-memory", "--founders", "-1"},
 		"admin token":        {"--in-memory", "--admin-token-file", "/nowhere/at/all"},
 		"is empty":           {"--in-memory", "--admin-token-file", empty},
