@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -29,6 +30,7 @@ const (
 // changing must keep its quorum among those it had and those it gets.
 func (n *Node) Check(ctx context.Context, node string) (view.NodeCheck, error) {
 	return seen(ctx, n, viewRequest{Check: node}, func(ctx context.Context, c *catalogue.Machine) (view.NodeCheck, error) {
+		n.catchUpBriefly(ctx)
 		found, err := n.findNode(ctx, node)
 		if err != nil {
 			return view.NodeCheck{}, err
@@ -62,6 +64,18 @@ func (n *Node) Check(ctx context.Context, node string) (view.NodeCheck, error) {
 		}
 		return q.done(), nil
 	})
+}
+
+// checkFreshness bounds how long a check waits for the newest catalogue. Without its
+// leader the copy at hand has to do.
+const checkFreshness = time.Second
+
+func (n *Node) catchUpBriefly(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, checkFreshness)
+	defer cancel()
+	if err := n.catchUp(ctx); err != nil {
+		n.log.Debug("a check looks at a copy of the catalogue that may be old", "error", err)
+	}
 }
 
 func nodesOfVoters(ms []consensus.Member) []ident.NodeID {

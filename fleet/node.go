@@ -64,8 +64,9 @@ type Node struct {
 	fleet ident.FleetID
 	zone  string
 
-	mover   mover
-	planner planner
+	unhosted sync.Map // GroupIDs whose type the program lacks: said once
+	mover    mover
+	planner  planner
 
 	ctx       context.Context
 	cancel    context.CancelCauseFunc

@@ -118,8 +118,10 @@ func (n *Node) reconcileOnce(ctx context.Context, c *catalogue.Machine, floor ui
 			err := n.host.Start(spec)
 			if errors.Is(err, group.ErrUnknownType) {
 				// The program lacks the type: say so, and let the others be.
-				n.log.Error("a group cannot be hosted here", "group", spec.Name, "type", spec.Type, "error", err)
-				n.events.add(view.Event{Kind: "member_failed", Node: n.cfg.Name, Group: spec.Name, Detail: err.Error()})
+				if _, told := n.unhosted.LoadOrStore(spec.Group, true); !told {
+					n.log.Error("a group cannot be hosted here", "group", spec.Name, "type", spec.Type, "error", err)
+					n.events.add(view.Event{Kind: "member_failed", Node: n.cfg.Name, Group: spec.Name, Detail: err.Error()})
+				}
 				return nil
 			}
 			return err
