@@ -63,6 +63,9 @@ func TestTablesOnATerminal(t *testing.T) {
 	if out := s.ok("group", "ls"); !strings.Contains(out, "no leader") {
 		t.Errorf("%q", out)
 	}
+	if out := s.ok("node", "show", "a"); !strings.Contains(out, "\n alive ") || !strings.Contains(out, "\x1b[32mactive\x1b[0m") {
+		t.Errorf("%q", out)
+	}
 	for name, value := range map[string]string{"NO_COLOR": "1", "TERM": "dumb"} {
 		s.env[name] = value
 		if out := s.ok("node", "ls"); strings.Contains(out, "\x1b") || !strings.Contains(out, "active") {

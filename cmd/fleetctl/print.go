@@ -35,7 +35,11 @@ func (a *app) printGrid(g *grid) error {
 			t.AppendHeader(cells(g.header, nil))
 		}
 		for _, r := range g.rows {
-			t.AppendRow(cells(r, a.paint))
+			row := cells(r, a.paint)
+			if g.header[0] == "FACT" { // the name of a fact is no state, even if it reads like one
+				row[0] = r[0]
+			}
+			t.AppendRow(row)
 		}
 		_, err := fmt.Fprintln(a.out, t.Render())
 		return err
