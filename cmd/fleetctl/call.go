@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 
@@ -36,17 +37,30 @@ func newCall(a *app) *cobra.Command {
 	return cmd
 }
 
+const quoteJSON = `quote it for the shell, as in '{"key":"a"}' or '"text"'`
+
 // argument returns the third of the arguments, from stdin if it is "-".
 func (a *app) argument(args []string) ([]byte, error) {
 	switch {
 	case len(args) < 3:
 		return nil, nil
 	case args[2] != "-":
+		if err := json.Unmarshal([]byte(args[2]), new(json.RawMessage)); err != nil {
+			return nil, usagef(quoteJSON, "the argument is not JSON: %v", err)
+		}
 		return []byte(args[2]), nil
 	}
 	b, err := io.ReadAll(io.LimitReader(a.in, admin.MaxBodyBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the argument from stdin: %w", err)
+	}
+	if len(bytes.TrimSpace(b)) == 0 {
+		return nil, usagef("send JSON, or leave out the - for an operation without an argument", "stdin is empty")
+	}
+	if len(b) <= admin.MaxBodyBytes { // what is longer is refused for its length
+		if err := json.Unmarshal(b, new(json.RawMessage)); err != nil {
+			return nil, usagef("send one JSON value", "what stdin says is not JSON: %v", err)
+		}
 	}
 	return b, nil
 }

@@ -251,6 +251,12 @@ func TestUsageIsExit2(t *testing.T) {
 			t.Errorf("%s: exit %d, stdout %q, stderr %q", line, code, out, errs)
 		}
 	}
+	for in, says := range map[string]string{"": "stdin is empty", " \n": "stdin is empty", "{": "not JSON"} {
+		s.in = in
+		if code, out, errs := s.run("call", "orders", "add", "-"); code != 2 || out != "" || !strings.Contains(errs, says) {
+			t.Errorf("stdin %q: exit %d, stdout %q, stderr %q", in, code, out, errs)
+		}
+	}
 	if code, _, _ := s.run("group", "show", ""); code != 2 {
 		t.Errorf("an empty name: exit %d", code)
 	}
