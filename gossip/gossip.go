@@ -107,7 +107,7 @@ func (g *Gossip) open(ip net.IP, port int) error {
 	standard := g.lines.logger()
 	var err error
 	if g.transport, err = listen(ip, port, standard); err != nil {
-		return fmt.Errorf("gossip: listen on %s: %w", g.config.Bind, err)
+		return fmt.Errorf("gossip: listen on %s: %w; choose a free port of this machine, or port 0", g.config.Bind, err)
 	}
 	bound := g.transport.GetAutoBindPort()
 	c := timings(g.config.Local)
