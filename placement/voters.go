@@ -16,9 +16,10 @@ const catalogueName = "catalogue"
 //
 // Active nodes can vote, and so can suspect or joining ones that vote already:
 // they are not replaced on a suspicion, but never chosen. Present voters stay
-// as long as they can and spread allows. A draining or inactive voter stays,
-// alone, only when no other node can vote; with nothing alive at all, current is
-// returned as it is.
+// as long as they can and spread allows. Draining voters stay where otherwise one
+// node alone would vote: it would hold the only copy that counts, and a drain may
+// be taken back or never end. A draining or inactive voter stays, alone, when no
+// other node can vote; with nothing alive at all, current is returned as it is.
 func CatalogueVoters(nodes []Node, current []ident.NodeID) []ident.NodeID {
 	electorate := newElectorate(nodes, current)
 	want := 1
@@ -29,6 +30,8 @@ func CatalogueVoters(nodes []Node, current []ident.NodeID) []ident.NodeID {
 		want = 3
 	case able == 0:
 		return electorate.lastResort(current)
+	case able+len(electorate.draining(current)) >= 3:
+		want = 3
 	}
 	for len(electorate.chosen) > want {
 		electorate.dismiss(electorate.loosest())
@@ -39,6 +42,11 @@ func CatalogueVoters(nodes []Node, current []ident.NodeID) []ident.NodeID {
 		}
 	}
 	for electorate.even() {
+	}
+	for _, n := range electorate.draining(current) {
+		if len(electorate.chosen) < want {
+			electorate.add(n)
+		}
 	}
 	var ids []ident.NodeID
 	for _, n := range electorate.chosen {
@@ -72,6 +80,17 @@ func (e *electorate) able() int {
 		}
 	}
 	return able
+}
+
+// draining lists the voters of current that drain, by identifier.
+func (e *electorate) draining(current []ident.NodeID) []Node {
+	var out []Node
+	for _, n := range e.nodes {
+		if n.State == Draining && slices.Contains(current, n.ID) {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 func (e *electorate) has(id ident.NodeID) bool {

@@ -49,6 +49,20 @@ func TestCatalogueVotersLastResort(t *testing.T) {
 	}
 }
 
+func TestCatalogueVotersWhileADrainLeavesTooFew(t *testing.T) {
+	three := fleetOf(1, 1, 1)
+	current := []ident.NodeID{1, 2, 3}
+	if got := CatalogueVoters(setState(three, 2, Draining), current); !slices.Equal(got, current) {
+		t.Errorf("one of three drains: %v", got)
+	}
+	if got := CatalogueVoters(setState(three, 2, Inactive), current); len(got) != 1 || got[0] == 2 {
+		t.Errorf("one of three is drained: %v", got)
+	}
+	if got := CatalogueVoters(setState(fleetOf(1, 1, 1, 1), 2, Draining), current); !slices.Equal(got, []ident.NodeID{1, 3, 4}) {
+		t.Errorf("one of four drains: %v", got)
+	}
+}
+
 func TestPropertyCatalogueVoters(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		nodes := drawNodes(t)
@@ -76,11 +90,22 @@ func TestPropertyCatalogueVoters(t *testing.T) {
 		if able == 0 {
 			return
 		}
-		if want := []int{1, 1, 1, 3, 3, 5}[min(able, 5)]; len(got) != want {
+		draining := 0
+		for _, n := range nodes {
+			if n.State == Draining && slices.Contains(current, n.ID) {
+				draining++
+			}
+		}
+		want := []int{1, 1, 1, 3, 3, 5}[min(able, 5)]
+		if able < 3 && able+draining >= 3 {
+			want = 3
+		}
+		if len(got) != want {
 			t.Fatalf("%d nodes can vote, voters %v", able, got)
 		}
 		for _, n := range nodes {
 			switch voted := slices.Contains(got, n.ID); {
+			case voted && n.State == Draining && able < 3 && slices.Contains(current, n.ID):
 			case voted && !n.State.stays():
 				t.Fatalf("%s node %s votes although others can", n.State, n.ID)
 			case voted && n.State != Active && !slices.Contains(current, n.ID):

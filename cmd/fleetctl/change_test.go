@@ -159,6 +159,13 @@ func TestDrainThatDoesNotEnd(t *testing.T) {
 	s.node.Do(func(n *admintest.Node) {
 		n.Drains = []view.DrainProgress{{Members: 1, Blocked: []string{"stock: no quorum"}}}
 	})
+	// All that is left is blocked: it does not wait for what cannot come.
+	if code, out, errs := s.run("node", "drain", "b"); code != 5 || out != "" || !strings.Contains(errs, "cannot end: 1 members are still on it; blocked: stock: no quorum") {
+		t.Errorf("exit %d, %q, %q", code, out, errs)
+	}
+	s.node.Do(func(n *admintest.Node) {
+		n.Drains = []view.DrainProgress{{Members: 2, Blocked: []string{"stock: no quorum"}}}
+	})
 	code, out, errs := s.run("node", "drain", "b", "--wait-timeout", "30ms")
 	if code != 5 || out != "" || !strings.Contains(errs, "the drain goes on; blocked: stock: no quorum") {
 		t.Errorf("exit %d, %q, %q", code, out, errs)

@@ -16,6 +16,10 @@ import (
 // with them who can tell.
 const drainPatience = 10
 
+// blockedPatience is how many looks in a row must find that all that is left cannot
+// leave before the wait ends: a node that could take it may be on its way.
+const blockedPatience = 10
+
 func newNodeDrain(a *app) *cobra.Command {
 	var yes, noWait bool
 	var limit time.Duration
@@ -66,7 +70,7 @@ func (a *app) awaitDrain(ctx context.Context, node string, limit time.Duration) 
 	}
 	next := time.NewTicker(a.poll)
 	defer next.Stop()
-	failed := 0
+	failed, blocked := 0, 0
 	for {
 		p, err := fetch(ctx, a, func(ctx context.Context, c *admin.Client) (view.DrainProgress, error) {
 			return c.DrainProgress(ctx, node)
@@ -78,6 +82,15 @@ func (a *app) awaitDrain(ctx context.Context, node string, limit time.Duration) 
 		case err == nil:
 			failed = 0
 			a.progress(drainLine(node, &p))
+			if len(p.Blocked) == 0 || len(p.Blocked) < min(p.Members, 20) {
+				blocked = 0
+			} else if blocked++; blocked > blockedPatience {
+				a.progress("")
+				return p, &failure{
+					fmt.Sprintf("the drain of node %s cannot end: %d members are still on it; blocked: %s", node, p.Members, strings.Join(p.Blocked, ", ")),
+					"activate another node, stop this one as it is, or take the drain back with fleetctl node undrain " + node, exitUnhealthy,
+				}
+			}
 		default:
 			failed++
 			if k := admin.KindOf(err); failed > drainPatience || (k != admin.KindUnavailable && k != admin.KindUnreachable && k != admin.KindOverloaded) {
