@@ -37,7 +37,7 @@ func (n *Node) setStateHere(ctx context.Context, r *stateRequest) error {
 		return err
 	}
 	from := []placement.State{placement.Active, placement.Suspect, placement.Joining}
-	reason := "drained by an operator"
+	reason := "drained by an operator, or its process is stopping"
 	if r.To == placement.Active {
 		from, reason = []placement.State{placement.Draining, placement.Inactive}, "undrained by an operator"
 	}
