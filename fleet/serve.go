@@ -123,7 +123,7 @@ func (n *Node) serveRare(ctx context.Context, from ident.NodeID, b []byte) ([]by
 		return msgpack.Marshal(v)
 	}
 	switch op {
-	case opReadIndex, opStatus, opCampaign, opExport, opSalvage, opSeal, opConfigure:
+	case opReadIndex, opStatus, opExport, opSalvage, opSeal, opConfigure:
 		g, rest, err := decodeGroup(b)
 		if err != nil {
 			return nil, err
@@ -147,8 +147,6 @@ func (n *Node) serveRare(ctx context.Context, from ident.NodeID, b []byte) ([]by
 			}
 			return nil, n.configureHere(ctx, g, c)
 		}
-		n.host.Campaign(g)
-		return nil, nil
 	case opLocate:
 		var r locateRequest
 		if err := decodeBody(body, &r); err != nil {
