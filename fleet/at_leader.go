@@ -33,7 +33,7 @@ func (n *Node) atLeader(ctx context.Context, name string, act func(ctx context.C
 			return err
 		}
 		if e := pause(ctx, tries, err); e != nil {
-			return fmt.Errorf("%w; last: %w", e, noLeaderIfUnknown(err))
+			return fmt.Errorf("%w; last: %w", e, noLeaderIfUnknown(name, err))
 		}
 	}
 }

@@ -3,6 +3,8 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,5 +87,18 @@ func TestAnswerOfACallKeepsItsOutcome(t *testing.T) {
 	var nl *group.NotLeaderError
 	if _, err := readAnswer(1, "g", answerFor(cause)); !errors.As(err, &nl) || nl.Leader != 7 {
 		t.Errorf("a redirect came back as %v", err)
+	}
+}
+
+// A node that could not do an act because it found nobody to do it with says so in
+// a way that the node which asked can tell: nothing was done, it may ask again.
+func TestFindingNobodyIsToldApartByTheNodeThatAsked(t *testing.T) {
+	_, err := readAnswer(1, "", answerFor(fmt.Errorf("%w: %w", errNobodyToAsk, errNoAnswer)))
+	if !errors.Is(err, errNobodyToAsk) || !retriable(err) {
+		t.Fatalf("%v: %t", err, retriable(err))
+	}
+	_, err = readAnswer(1, "", answerFor(fmt.Errorf("%w; last: %w", context.DeadlineExceeded, noLeaderIfUnknown("g", &group.NotLeaderError{}))))
+	if !errors.Is(err, ErrNoLeader) || !strings.Contains(err.Error(), `"g"`) {
+		t.Fatal(err)
 	}
 }

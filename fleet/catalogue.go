@@ -252,15 +252,20 @@ func (n *Node) groupNow(ctx context.Context, name string) (*catalogue.Group, err
 }
 
 // catchUp returns once this node's catalogue holds everything that was committed
-// before the call.
+// before the call. When that takes longer than one request may, while ctx has time
+// left, it is errNoAnswer: the caller may try again.
 func (n *Node) catchUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	asking, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	return n.atLeader(ctx, catalogueName, func(ctx context.Context, route cache.Route) error {
+	err := n.atLeader(asking, catalogueName, func(ctx context.Context, route cache.Route) error {
 		index, err := n.readIndex(ctx, route, n.deadline(ctx))
 		if err != nil {
 			return err
 		}
 		return n.host.AwaitApplied(ctx, ident.Catalogue, index)
 	})
+	if err != nil && asking.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("the catalogue's leader, within %s: %w (%v)", askTimeout, errNoAnswer, err)
+	}
+	return err
 }

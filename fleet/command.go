@@ -125,16 +125,16 @@ func (c *commandCall) run(ctx context.Context, repeat group.CommandID) ([]byte, 
 		}
 		if err != nil {
 			c.retain()
-			return nil, fmt.Errorf("%w; last: %w", err, noLeaderIfUnknown(last))
+			return nil, fmt.Errorf("%w; last: %w", err, noLeaderIfUnknown(c.name, last))
 		}
 	}
 }
 
 // noLeaderIfUnknown says it plainly when the reason was that nobody led.
-func noLeaderIfUnknown(err error) error {
+func noLeaderIfUnknown(name string, err error) error {
 	var nl *group.NotLeaderError
 	if errors.As(err, &nl) && nl.Leader == 0 {
-		return fmt.Errorf("group %q: %w", nl.Group, ErrNoLeader)
+		return fmt.Errorf("group %q: %w", name, ErrNoLeader)
 	}
 	return err
 }
@@ -200,10 +200,10 @@ func (c *commandCall) establish(ctx context.Context, s *group.SessionClient, g i
 				return 0, err
 			}
 			if time.Now().After(c.deadline) {
-				return 0, fmt.Errorf("%w; last: %w", context.DeadlineExceeded, noLeaderIfUnknown(err))
+				return 0, fmt.Errorf("%w; last: %w", context.DeadlineExceeded, noLeaderIfUnknown(c.name, err))
 			}
 			if e := pause(ctx, c.tries, err); e != nil {
-				return 0, fmt.Errorf("%w; last: %w", e, noLeaderIfUnknown(err))
+				return 0, fmt.Errorf("%w; last: %w", e, noLeaderIfUnknown(c.name, err))
 			}
 		}
 	})

@@ -2,6 +2,8 @@ package fleet_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -35,5 +37,47 @@ func TestSlowActIsWaitedForByAClient(t *testing.T) {
 	defer cancel()
 	if err := client.RemoveConsensusGroup(ctx, "g"); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// While the catalogue has no leader an act waits, whoever was asked to do it: one
+// try of it may take less time than the leader needs to come back.
+func TestActOutlastsAnAbsentCatalogue(t *testing.T) {
+	var configs []fleet.Config
+	var nodes []*fleet.Node
+	for i := range 3 {
+		var join []string
+		if i > 0 {
+			join = []string{nodes[0].GossipAddr()}
+		}
+		configs = append(configs, testConfig(t, fmt.Sprintf("n%d", i+1), join...))
+		nodes = append(nodes, activate(t, "zone", configs[i]))
+	}
+	client, err := fleet.Open(t.Context(), testConfig(t, "client", nodes[0].GossipAddr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for _, n := range nodes[1:] {
+		if err := n.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	acts := make(chan error, 2)
+	for i, n := range []*fleet.Node{client, nodes[0]} {
+		go func() { acts <- n.RemoveConsensusGroup(ctx, fmt.Sprintf("never-there-%d", i)) }()
+	}
+	select {
+	case err := <-acts:
+		t.Fatalf("without a quorum: %v", err)
+	case <-time.After(4 * time.Second): // longer than one try
+	}
+	activate(t, "zone", configs[1])
+	for range 2 {
+		if err := <-acts; !errors.Is(err, fleet.ErrNoGroup) {
+			t.Fatal(err)
+		}
 	}
 }

@@ -110,7 +110,7 @@ var remoteErrors = [...]error{
 	group.ErrSessionExpired, group.ErrTooManySessions, group.ErrCommandTooLarge, group.ErrMemberFailed,
 	group.ErrStopped, group.ErrStale, group.ErrNoGroup, ErrGroupExists, group.ErrUnknownType,
 	group.ErrUnknownOperation, group.ErrInvalidArgument, group.ErrTransferAborted, ErrNoNode, ErrNotActive,
-	ErrRefused, ErrNoArchive, ErrNodeInUse, group.ErrRemoved,
+	ErrRefused, ErrNoArchive, ErrNodeInUse, group.ErrRemoved, errNobodyToAsk, ErrNoLeader,
 }
 
 func answerBody(b []byte) []byte { return append([]byte{byte(answerOK)}, b...) }

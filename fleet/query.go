@@ -54,10 +54,10 @@ func (r *router) query(ctx context.Context, name string, query []byte, o group.C
 			return nil, err
 		}
 		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("%w; last: %w", context.DeadlineExceeded, noLeaderIfUnknown(err))
+			return nil, fmt.Errorf("%w; last: %w", context.DeadlineExceeded, noLeaderIfUnknown(name, err))
 		}
 		if e := pause(ctx, *tries, err); e != nil {
-			return nil, fmt.Errorf("%w; last: %w", e, noLeaderIfUnknown(err))
+			return nil, fmt.Errorf("%w; last: %w", e, noLeaderIfUnknown(name, err))
 		}
 	}
 }
