@@ -109,6 +109,7 @@ func (g *Gossip) estrange(name string) {
 func (d delegate) refuse(n *memberlist.Node, meta Meta) error {
 	g := d.g
 	ours := g.Self().Fleet
+	g.trouble.refused(n.Address(), meta)
 	if g.refusals.due(n.Address()) {
 		g.logger.Warn("refused a node of another fleet: check join addresses and keys",
 			"node", meta.Node.String(), "name", meta.Name, "addr", n.Address(),

@@ -1,12 +1,15 @@
 package gossip
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -26,6 +29,7 @@ type Gossip struct {
 	keyring   *memberlist.Keyring
 	keysMu    sync.Mutex
 	refusals  *refusals
+	trouble   *trouble
 
 	ctx    context.Context // ends at Close
 	cancel context.CancelFunc
@@ -49,6 +53,10 @@ type Gossip struct {
 	encoded []byte
 	table   table
 	joining map[string]int // addresses being joined
+
+	// members is what Members returns: never changed, nil when the table has changed
+	// since. It is set with mu held and read without.
+	members atomic.Pointer[[]Member]
 }
 
 // Start binds the address, says what Config.Meta says to whoever asks, and begins to
@@ -82,6 +90,7 @@ func Start(config Config) (*Gossip, error) {
 		started:  uint64(time.Now().UnixNano()),
 		keyring:  keyring,
 		refusals: newRefusals(time.Now),
+		trouble:  newTrouble(),
 		left:     make(chan struct{}),
 		signal:   make(chan struct{}, 1),
 		meta:     config.Meta,
@@ -136,8 +145,10 @@ func (g *Gossip) open(ip net.IP, port int) error {
 	return nil
 }
 
-// changed makes OnChange due. It never blocks.
+// changed gives up the list of members and makes OnChange due. It never blocks. It is
+// called with g.mu held, after any change of the table.
 func (g *Gossip) changed() {
+	g.members.Store(nil)
 	select {
 	case g.signal <- struct{}{}:
 	default: // already due
@@ -180,11 +191,36 @@ func (g *Gossip) Self() Meta {
 }
 
 // Members lists every node seen since Start and not forgotten, this one included,
-// alive or not, sorted by NodeID. The slice is the caller's.
+// alive or not, sorted by NodeID. It costs next to nothing while nothing changes. The
+// slice is everybody's: it must not be changed, and never will be.
 func (g *Gossip) Members() []Member {
+	if members := g.members.Load(); members != nil {
+		return *members
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.table.members()
+	return g.listed()
+}
+
+// listed is Members with g.mu held. The list is made when it is wanted and not with
+// each change: many come together when a fleet starts.
+func (g *Gossip) listed() []Member {
+	if members := g.members.Load(); members != nil {
+		return *members
+	}
+	members := g.table.members()
+	g.members.Store(&members)
+	return members
+}
+
+// Member returns what Members lists of one node, and whether it does.
+func (g *Gossip) Member(node ident.NodeID) (Member, bool) {
+	members := g.Members()
+	at, known := slices.BinarySearchFunc(members, node, func(m Member, id ident.NodeID) int { return cmp.Compare(m.Node, id) })
+	if !known {
+		return Member{}, false
+	}
+	return members[at], true
 }
 
 // Forget drops a node that is not alive, and stops looking for it. It reports false,

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,6 +69,9 @@ func (g *Gossip) rejoinRound() (alone bool) {
 	for _, addr := range addrs[:min(limit, len(addrs))] {
 		tries.Go(func() {
 			n, err := g.attempt(g.ctx, addr, true)
+			if g.ctx.Err() == nil && slices.Contains(g.config.Join, addr) {
+				g.trouble.tried(addr, err)
+			}
 			switch {
 			case n > 0:
 				reached.Store(true)
@@ -88,7 +92,7 @@ func (g *Gossip) sayUnreached(addr string, alone bool, err error) {
 		level = slog.LevelWarn
 	}
 	g.logger.Log(g.ctx, level, "could not join: trying again: check address, keys and the node there",
-		"addr", addr, "reason", err.Error())
+		"addr", addr, "reason", strings.ReplaceAll(err.Error(), "\n", "; "))
 }
 
 // absent lists the last addresses of nodes that are not alive, also of those that
@@ -109,7 +113,7 @@ func (g *Gossip) absent() (addrs []string, alone bool) {
 	for _, addr := range g.config.Join {
 		add(addr)
 	}
-	for _, m := range g.table.members() {
+	for _, m := range g.listed() {
 		if !m.Alive {
 			add(m.Addr)
 		}
@@ -120,7 +124,7 @@ func (g *Gossip) absent() (addrs []string, alone bool) {
 // livingAddrs includes our own. It is called with g.mu held.
 func (g *Gossip) livingAddrs() map[string]bool {
 	living := map[string]bool{g.addr: true}
-	for _, m := range g.table.members() {
+	for _, m := range g.listed() {
 		if m.Alive {
 			living[m.Addr] = true
 		}
@@ -233,8 +237,9 @@ func (g *Gossip) exchange(addr string) error {
 	for range 3 {
 		if _, err := g.list.Join([]string{addr}); err != nil {
 			// memberlist flattens errors, ours as well, into text.
-			if strings.Contains(err.Error(), ErrForeignFleet.Error()) {
-				return fmt.Errorf("%w: %w", ErrForeignFleet, err)
+			err = plain(err)
+			if _, why, foreign := strings.Cut(err.Error(), ErrForeignFleet.Error()+": "); foreign {
+				return fmt.Errorf("%w: %s", ErrForeignFleet, why)
 			}
 			return err
 		}
