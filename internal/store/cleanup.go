@@ -26,9 +26,6 @@ func (d *disk) prepareSnapshots() error {
 	if err != nil {
 		return folderError(folder, err)
 	}
-	if len(files) == 0 {
-		return nil
-	}
 	needed, unsure, err := d.referenced()
 	if err != nil {
 		return err
@@ -55,7 +52,8 @@ func (d *disk) prepareSnapshots() error {
 }
 
 // referenced returns the files that snapshot records name, and the members whose
-// record is damaged: nothing of theirs is removed.
+// record is damaged: nothing of theirs is removed. A sound record under the key of
+// another is ErrCorrupt: that key is damaged, and its member would seem to have none.
 func (d *disk) referenced() (needed map[string]bool, unsure map[Key]bool, err error) {
 	needed, unsure = make(map[string]bool), make(map[Key]bool)
 	err = d.view(func(tx *bbolt.Tx) error {
@@ -66,8 +64,10 @@ func (d *disk) referenced() (needed map[string]bool, unsure map[Key]bool, err er
 			}
 			h, _, err := decodeHeader(b)
 			switch {
-			case err != nil || h.Key != k:
+			case err != nil:
 				unsure[k] = true
+			case h.Key != k:
+				return fmt.Errorf("node.db: the snapshot of %s lies where that of %s belongs: wipe this node and let it join again, or restore its disk: %w", h.Key, k, ErrCorrupt)
 			case h.nonce != 0:
 				needed[bodyName(h.Key, h.Index, h.nonce)] = true
 			}

@@ -48,9 +48,27 @@ func appendKey(dst []byte, k Key) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(k.Member))
 }
 
+// keyBytes is the length of a Key's encoding.
+const keyBytes = 16
+
+// trueKey is whose record a damaged one is. A member's record begins with its key
+// once more: when the damage is in bbolt's key the record still tells whose it is,
+// and that member is not taken for one that never was.
+func trueKey(found Key, sealed []byte) Key {
+	if len(sealed) < 4+keyBytes {
+		return found
+	}
+	own := sealed[4 : 4+keyBytes]
+	if _, err := unseal(bucketMembers, own, sealed); err != nil {
+		return found
+	}
+	k, _ := decodeKey(own)
+	return k
+}
+
 func decodeKey(b []byte) (Key, error) {
-	if len(b) != 16 {
-		return Key{}, fmt.Errorf("a key of %d bytes instead of 16: %w", len(b), ErrCorrupt)
+	if len(b) != keyBytes {
+		return Key{}, fmt.Errorf("a key of %d bytes instead of %d: %w", len(b), keyBytes, ErrCorrupt)
 	}
 	return Key{
 		Group:  ident.GroupID(binary.BigEndian.Uint64(b)),

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -260,6 +261,35 @@ func TestCorruptRecordsConcernOnlyTheirMember(t *testing.T) {
 	wantError(t, err, ErrCorrupt)
 }
 
+// A damaged key does not make a member, or its snapshot, one that never was: it would
+// be made anew, without its vote.
+func TestDamagedKeyKeepsItsMember(t *testing.T) {
+	d := openTest(t, t.TempDir())
+	must(t, d.PutMember(key(2, 1), []byte("two")))
+	must(t, d.PutMember(key(3, 1), []byte("three")))
+	must(t, save(t, d, key(3, 1), snapshotAt(5), []byte("body")))
+	move := func(bucket []byte, from, to Key) {
+		must(t, d.db.Update(func(tx *bbolt.Tx) error {
+			b := tx.Bucket(bucket)
+			v := bytes.Clone(b.Get(appendKey(nil, from)))
+			if err := b.Delete(appendKey(nil, from)); err != nil {
+				return err
+			}
+			return b.Put(appendKey(nil, to), v)
+		}))
+	}
+	move(bucketMembers, key(3, 1), key(3, 9))
+	d = reopen(t, d)
+	got, err := d.Members()
+	must(t, err)
+	if len(got) != 2 || got[0].Err != nil || got[1].Key != key(3, 1) || !errors.Is(got[1].Err, ErrCorrupt) {
+		t.Fatalf("%+v", got)
+	}
+	move(bucketSnapshots, key(3, 1), key(3, 9))
+	must(t, d.Close())
+	refuse(t, d.dir, ErrCorrupt, "snapshot of member")
+}
+
 func appendCheckpoint(t *testing.T, d *disk) []byte {
 	must(t, d.SaveCheckpoint([]byte("segments")))
 	return keyCheckpoint
@@ -345,6 +375,9 @@ func TestHazard48DamagedPages(t *testing.T) {
 			func(p []byte) { clear(p) },
 			func(p []byte) { clear(p[512:]) },
 			func(p []byte) { p[random.IntN(len(p))] ^= 1 << random.IntN(8) },
+			func(p []byte) { p[random.IntN(80)] ^= 1 << random.IntN(8) },                     // its header, its first elements
+			func(p []byte) { p[8+random.IntN(8)] ^= 1 << random.IntN(8) },                    // its kind, its count, its length
+			func(p []byte) { binary.NativeEndian.PutUint16(p[10:], uint16(random.IntN(4))) }, // fewer elements
 			func(p []byte) { copy(p, sound[(page+1)%3*pageSize:]) },
 			func(p []byte) {
 				for i := range p {
@@ -368,7 +401,7 @@ func TestHazard48DamagedPages(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d ways to damage %d pages, %d refused", 5*len(sound)/pageSize, len(sound)/pageSize, refused)
+	t.Logf("%d ways to damage %d pages, %d refused", 8*len(sound)/pageSize, len(sound)/pageSize, refused)
 	if refused == 0 {
 		t.Fatal("no damage was noticed")
 	}

@@ -85,10 +85,15 @@ func (d *disk) Members() ([]MemberRecord, error) {
 				return err
 			}
 			r := MemberRecord{Key: k}
-			if record, err := unseal(bucketMembers, key, sealed); err != nil {
-				r.Err = fmt.Errorf("store: the record of %s: %w", k, err)
+			record, err := unseal(bucketMembers, key, sealed)
+			if err == nil && len(record) < keyBytes {
+				err = ErrCorrupt
+			}
+			if err != nil {
+				r.Key = trueKey(k, sealed)
+				r.Err = fmt.Errorf("store: the record of %s: %w", r.Key, err)
 			} else {
-				r.Record = append([]byte{}, record...)
+				r.Record = append([]byte{}, record[keyBytes:]...)
 			}
 			all = append(all, r)
 			return nil
@@ -103,7 +108,8 @@ func (d *disk) Members() ([]MemberRecord, error) {
 func (d *disk) PutMember(k Key, record []byte) error {
 	err := checkRecord(k, record)
 	if err == nil {
-		err = d.put(bucketMembers, appendKey(nil, k), record)
+		key := appendKey(nil, k)
+		err = d.put(bucketMembers, key, append(key[:keyBytes:keyBytes], record...))
 	}
 	if err != nil {
 		return fmt.Errorf("store: put %s: %w", k, err)

@@ -75,7 +75,10 @@ func verifyPages(r io.ReaderAt, size int64) error {
 	if err := v.tree(meta.root, nil, nil, 0); err != nil {
 		return err
 	}
-	return v.freelist()
+	if err := v.freelist(); err != nil {
+		return err
+	}
+	return v.nothingLost()
 }
 
 // readMeta returns the newer of the two meta pages that are sound. Where the
@@ -181,13 +184,28 @@ func elements(b []byte) (int, error) {
 	return n, nil
 }
 
-func span(b []byte, at int, pos, size uint32) ([]byte, error) {
+// packed walks over the data of a page's elements. bbolt writes them in order and
+// without gaps behind the table of elements, so that a wrong count, position or
+// size shows: an element that was dropped from the count would be a member
+// forgotten with its vote.
+type packed struct {
+	b    []byte
+	next uint64
+}
+
+func newPacked(b []byte, n int) packed {
+	return packed{b, uint64(boltPageHeader + n*boltElement)}
+}
+
+// take returns the size bytes that belong to the element at offset at.
+func (p *packed) take(at int, pos, size uint32) ([]byte, error) {
 	from := uint64(at) + uint64(pos)
 	to := from + uint64(size)
-	if from < uint64(at)+boltElement && size > 0 || to > uint64(len(b)) {
-		return nil, errors.New("an element reaches out of it")
+	if from != p.next || to > uint64(len(p.b)) {
+		return nil, errors.New("its elements do not lie one behind the other")
 	}
-	return b[from:to], nil
+	p.next = to
+	return p.b[from:to], nil
 }
 
 // inOrder checks that a key comes after the one before it and below the end.
@@ -204,28 +222,34 @@ func (v *verifier) leaf(b, low, high []byte, depth int) error {
 	if err != nil {
 		return err
 	}
-	before := low
+	if n == 0 && len(bytes.TrimLeft(b[boltPageHeader:], "\x00")) > 0 {
+		return errors.New("it counts no elements and is not empty")
+	}
+	before, data := low, newPacked(b, n)
 	for i := range n {
 		at := boltPageHeader + i*boltElement
 		u32 := func(o int) uint32 { return binary.NativeEndian.Uint32(b[at+o:]) }
 		kind, pos, keySize, valueSize := u32(0), u32(4), u32(8), u32(12)
-		key, err := span(b, at, pos, keySize)
+		if keySize+valueSize < keySize {
+			return errors.New("an element reaches out of it")
+		}
+		both, err := data.take(at, pos, keySize+valueSize)
 		if err != nil {
 			return err
 		}
+		key, value := both[:keySize], both[keySize:]
 		if err := inOrder(key, before, high, i == 0); err != nil {
 			return err
 		}
 		before = key
-		value, err := span(b, at, pos, keySize+valueSize)
-		if err != nil || keySize+valueSize < keySize {
-			return errors.New("an element reaches out of it")
-		}
-		if kind&leafIsBucket == 0 {
-			continue
-		}
-		if err := v.bucket(value[keySize:], depth); err != nil {
-			return fmt.Errorf("bucket %q: %w", key, err)
+		switch kind {
+		case 0:
+		case leafIsBucket:
+			if err := v.bucket(value, depth); err != nil {
+				return fmt.Errorf("bucket %q: %w", key, err)
+			}
+		default:
+			return fmt.Errorf("key %q: neither a value nor a bucket (flags %#x)", key, kind)
 		}
 	}
 	return nil
@@ -259,11 +283,11 @@ func (v *verifier) branch(b, low, high []byte, depth int) error {
 	}
 	keys := make([][]byte, n+1)
 	keys[n] = high
-	before := low
+	before, data := low, newPacked(b, n)
 	for i := range n {
 		at := boltPageHeader + i*boltElement
 		pos, size := binary.NativeEndian.Uint32(b[at:]), binary.NativeEndian.Uint32(b[at+4:])
-		key, err := span(b, at, pos, size)
+		key, err := data.take(at, pos, size)
 		if err != nil {
 			return err
 		}
@@ -306,6 +330,20 @@ func (v *verifier) freelist() error {
 			return fmt.Errorf("page %d: page %d is listed as free and is not, or is listed twice", v.meta.freelist, id)
 		}
 		v.visited[id] = true
+	}
+	return nil
+}
+
+// nothingLost checks that every page is in use or free. One that is neither held
+// what a damaged page no longer leads to.
+func (v *verifier) nothingLost() error {
+	if v.meta.freelist == boltNoFreelist {
+		return nil
+	}
+	for id := uint64(2); id < v.meta.end; id++ {
+		if !v.visited[id] {
+			return fmt.Errorf("page %d is neither in use nor free", id)
+		}
 	}
 	return nil
 }
