@@ -62,14 +62,17 @@ type applyPool struct {
 	wg    sync.WaitGroup
 }
 
-func newApplyPool(workers int) *applyPool {
+func newApplyPool() *applyPool {
 	p := &applyPool{}
 	p.ready.L = &p.mu
+	return p
+}
+
+func (p *applyPool) start(workers int) {
 	p.wg.Add(workers)
 	for range workers {
 		go p.work()
 	}
-	return p
 }
 
 func (p *applyPool) push(m *member) {
@@ -93,14 +96,34 @@ func (p *applyPool) work() {
 			}
 			p.ready.Wait()
 		}
-		m := p.queue[p.head]
-		p.queue[p.head] = nil
-		p.head++
+		m := p.popLocked()
 		p.mu.Unlock()
 		if m.applySome() {
 			p.push(m)
 		}
 	}
+}
+
+func (p *applyPool) popLocked() *member {
+	m := p.queue[p.head]
+	p.queue[p.head] = nil
+	p.head++
+	return m
+}
+
+// turn lets one member apply, and returns false when none has anything to.
+func (p *applyPool) turn() bool {
+	p.mu.Lock()
+	if p.head == len(p.queue) {
+		p.mu.Unlock()
+		return false
+	}
+	m := p.popLocked()
+	p.mu.Unlock()
+	if m.applySome() {
+		p.push(m)
+	}
+	return true
 }
 
 func (p *applyPool) close() {

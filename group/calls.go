@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/raftfleet/raftfleet/consensus"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
@@ -145,7 +146,7 @@ func (h *Host) Query(ctx context.Context, g ident.GroupID, q []byte) ([]byte, er
 			return nil, err
 		}
 		result, err := h.QueryLocal(g, q)
-		if until == 0 || h.clock.Monotonic() < until {
+		if until == 0 || h.exec.Monotonic() < until {
 			return result, err
 		}
 		// The lease ran out while the answer was computed; ask again.
@@ -160,17 +161,16 @@ type grantResult struct {
 func (h *Host) grantWait(ctx context.Context, g ident.GroupID) (int64, error) {
 	c := make(chan grantResult, 1)
 	h.Grant(g, func(r ReadGrant, err error) { c <- grantResult{r.LeaseUntil, err} })
-	select {
-	case r := <-c:
-		return r.until, r.err
-	case <-ctx.Done():
-		return 0, ctx.Err()
+	r, err := exec.Await(ctx, h.exec, c)
+	if err != nil {
+		return 0, err
 	}
+	return r.until, r.err
 }
 
 // Expired tells whether an answer that was computed under a grant may not be given.
 func (h *Host) Expired(g ReadGrant) bool {
-	return g.LeaseUntil != 0 && h.clock.Monotonic() >= g.LeaseUntil
+	return g.LeaseUntil != 0 && h.exec.Monotonic() >= g.LeaseUntil
 }
 
 // QueryLocal answers from whatever this node's member has applied.
@@ -194,7 +194,7 @@ func (h *Host) ReadIndex(ctx context.Context, g ident.GroupID) (uint64, error) {
 			return 0, err
 		}
 		index, _, err := h.Applied(g)
-		if err != nil || until == 0 || h.clock.Monotonic() < until {
+		if err != nil || until == 0 || h.exec.Monotonic() < until {
 			return index, err
 		}
 	}
@@ -216,12 +216,11 @@ func (h *Host) AwaitApplied(ctx context.Context, g ident.GroupID, index uint64) 
 			}
 		},
 	})
-	select {
-	case err := <-reached:
+	ended, err := exec.Await(ctx, h.exec, reached)
+	if err != nil {
 		return err
-	case <-ctx.Done():
-		return ctx.Err()
 	}
+	return ended
 }
 
 // Applied returns the index that this node's member has applied, and the log
@@ -251,7 +250,7 @@ func (h *Host) Change(g ident.GroupID, c consensus.Change, expect uint64, done f
 }
 
 // Transfer hands leadership to the member on a node; done is called when it leads,
-// or with ErrTransferAborted.
+// or with ErrTransferAborted: also when after 10 s nobody leads.
 func (h *Host) Transfer(g ident.GroupID, to ident.NodeID, done func(error)) {
 	h.onLane(g, done, func(m *member) {
 		if m.core.Role() != consensus.Leader {
@@ -274,7 +273,7 @@ func (h *Host) Transfer(g ident.GroupID, to ident.NodeID, done func(error)) {
 				done(fmt.Errorf("group %q: %w", m.spec.Name, err))
 				return
 			}
-			m.transfer = &transferWait{p.ID, m.core.Term(), done}
+			m.transfer = &transferWait{p.ID, m.core.Term(), h.exec.Monotonic() + int64(transferPatience), done}
 			return
 		}
 		done(fmt.Errorf("group %q has no voter on node %s", m.spec.Name, to))
@@ -329,16 +328,15 @@ func (h *Host) Status(ctx context.Context, g ident.GroupID) (Status, error) {
 	}) {
 		return Status{}, ErrStopped
 	}
-	select {
-	case s := <-got:
-		a := &m.applyState
-		a.machineMu.RLock()
-		s.Config, s.SnapshotSize = a.config, a.snapshotSize
-		a.machineMu.RUnlock()
-		return s, nil
-	case <-ctx.Done():
-		return Status{}, ctx.Err()
+	s, err := exec.Await(ctx, h.exec, got)
+	if err != nil {
+		return Status{}, err
 	}
+	a := &m.applyState
+	a.machineMu.RLock()
+	s.Config, s.SnapshotSize = a.config, a.snapshotSize
+	a.machineMu.RUnlock()
+	return s, nil
 }
 
 // Info is what this node's member last published about itself; it takes no lane.
@@ -397,12 +395,11 @@ func (h *Host) Export(ctx context.Context, g ident.GroupID) (state []byte, index
 		default: // answered
 		}
 	}})
-	select {
-	case e := <-got:
-		return e.state, e.index, e.err
-	case <-ctx.Done():
-		return nil, 0, ctx.Err()
+	e, err := exec.Await(ctx, h.exec, got)
+	if err != nil {
+		return nil, 0, err
 	}
+	return e.state, e.index, e.err
 }
 
 // EncodeAnswer puts a query's answer, or its machine's error, into the form that

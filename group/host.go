@@ -16,6 +16,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/raftfleet/raftfleet/consensus"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/internal/store"
 	"github.com/raftfleet/raftfleet/internal/wal"
@@ -30,17 +31,6 @@ type Transport interface {
 	// SendSnapshot streams a snapshot and returns after the receiver took it.
 	SendSnapshot(ctx context.Context, to ident.NodeID, header []byte, body io.Reader) error
 }
-
-// Clock tells the time. Now is the wall clock, Monotonic never jumps; both in nanoseconds.
-type Clock interface {
-	Now() int64
-	Monotonic() int64
-}
-
-type systemClock struct{ start time.Time }
-
-func (systemClock) Now() int64         { return time.Now().UnixNano() }
-func (c systemClock) Monotonic() int64 { return int64(time.Since(c.start)) + 1 }
 
 // HostConfig says what a host works with.
 type HostConfig struct {
@@ -60,7 +50,12 @@ type HostConfig struct {
 	Tick time.Duration
 	// Lanes and ApplyWorkers default to GOMAXPROCS.
 	Lanes, ApplyWorkers int
-	Clock               Clock
+	// Exec is what the host runs on. Default exec.System.
+	Exec exec.Exec
+	// Rand returns a number in [0,n); elections wait by it. Default math/rand/v2's.
+	Rand func(n int) int
+	// Manual leaves it to the owner what runs when: see manual.go.
+	Manual bool
 }
 
 // Host runs the members of one node. Its methods are safe for concurrent use.
@@ -72,7 +67,9 @@ type Host struct {
 	types     map[string]Type
 	hooks     map[string]*Hooks
 	log       *slog.Logger
-	clock     Clock
+	exec      exec.Exec
+	rand      func(int) int
+	manual    bool
 	tick      time.Duration
 	onChange  func(Info)
 	onBroken  func(error)
@@ -80,7 +77,7 @@ type Host struct {
 	lanes     []*lane
 	pool      *applyPool
 	snapshots *jobs
-	sending   chan struct{} // one place a snapshot on its way out
+	sending   chan struct{} // holds a token for each snapshot that may be on its way out
 	receiving chan struct{}
 
 	ctx    context.Context
@@ -110,14 +107,17 @@ func NewHost(c HostConfig) (*Host, error) {
 	if c.ApplyWorkers <= 0 {
 		c.ApplyWorkers = runtime.GOMAXPROCS(0)
 	}
-	if c.Clock == nil {
-		c.Clock = systemClock{time.Now()}
+	if c.Exec == nil {
+		c.Exec = exec.System
+	}
+	if c.Rand == nil {
+		c.Rand = rand.IntN
 	}
 	h := &Host{
 		node: c.Node, wal: c.Log, store: c.Store, transport: c.Transport, log: c.Logger,
-		clock: c.Clock, tick: c.Tick, onChange: c.OnChange, onBroken: c.OnBroken,
+		exec: c.Exec, rand: c.Rand, manual: c.Manual, tick: c.Tick, onChange: c.OnChange, onBroken: c.OnBroken,
 		types: make(map[string]Type), hooks: make(map[string]*Hooks), members: make(map[ident.GroupID]*member),
-		sending: make(chan struct{}, 2), receiving: make(chan struct{}, 2),
+		sending: tokens(2), receiving: tokens(2),
 	}
 	for _, t := range c.Types {
 		if h.types[t.TypeName()] != nil {
@@ -132,12 +132,18 @@ func NewHost(c HostConfig) (*Host, error) {
 	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.liveness.init()
-	h.pool = newApplyPool(c.ApplyWorkers)
-	h.snapshots = newJobs(2)
+	h.pool, h.snapshots = newApplyPool(), newJobs()
 	for i := range c.Lanes {
 		l := newLane(h)
 		l.index = i
 		h.lanes = append(h.lanes, l)
+	}
+	if c.Manual {
+		return h, nil
+	}
+	h.pool.start(c.ApplyWorkers)
+	h.snapshots.start(2)
+	for _, l := range h.lanes {
 		go l.run()
 	}
 	h.background(h.runTicks)
@@ -145,7 +151,17 @@ func NewHost(c HostConfig) (*Host, error) {
 	return h, nil
 }
 
-// background runs f on a goroutine that Close waits for.
+// tokens returns a channel that holds n of them: who takes one may go on, and puts
+// it back.
+func tokens(n int) chan struct{} {
+	c := make(chan struct{}, n)
+	for range n {
+		c <- struct{}{}
+	}
+	return c
+}
+
+// background runs f beside the caller; Close waits for it.
 func (h *Host) background(f func(ctx context.Context)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -153,10 +169,10 @@ func (h *Host) background(f func(ctx context.Context)) {
 		return
 	}
 	h.wg.Add(1)
-	go func() {
+	h.exec.Go(func() {
 		defer h.wg.Done()
 		f(h.ctx)
-	}()
+	})
 }
 
 func (h *Host) runTicks(ctx context.Context) {
@@ -167,9 +183,7 @@ func (h *Host) runTicks(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			for _, l := range h.lanes {
-				l.tick()
-			}
+			h.Tick()
 		}
 	}
 }
@@ -195,6 +209,10 @@ func (h *Host) Close() {
 	for _, m := range members {
 		m.stopApplying()
 		m.stopLeading()
+	}
+	if h.manual {
+		h.drain()
+		return // what waits in the background sees that the host's context has ended
 	}
 	h.pool.close()
 	h.snapshots.close()
@@ -382,7 +400,7 @@ func (m *member) coreConfig(c Config) consensus.Config {
 		ElectionTicks:  ticks(c.ElectionTimeout),
 		HeartbeatTicks: ticks(c.HeartbeatInterval),
 		CacheBytes:     uint64(min(256<<10, c.SnapshotLeast)),
-		Rand:           rand.IntN,
+		Rand:           m.host.rand,
 	}
 	if c.SleepAfter > 0 {
 		cc.SleepTicks = ticks(c.SleepAfter)
@@ -533,7 +551,7 @@ func (h *Host) walFailed(w *laneWrites, err error) {
 	h.background(func(context.Context) {
 		for _, l := range h.lanes {
 			l.call(func() {
-				for _, m := range l.members {
+				for _, m := range l.inOrder() {
 					m.fail(err)
 				}
 			})

@@ -17,14 +17,17 @@ type jobs struct {
 	wg    sync.WaitGroup
 }
 
-func newJobs(workers int) *jobs {
+func newJobs() *jobs {
 	j := &jobs{}
 	j.ready.L = &j.mu
+	return j
+}
+
+func (j *jobs) start(workers int) {
 	j.wg.Add(workers)
 	for range workers {
 		go j.work()
 	}
-	return j
 }
 
 func (j *jobs) run(f func()) {
@@ -45,12 +48,30 @@ func (j *jobs) work() {
 			}
 			j.ready.Wait()
 		}
-		f := j.queue[0]
-		j.queue[0] = nil
-		j.queue = j.queue[1:]
+		f := j.popLocked()
 		j.mu.Unlock()
 		f()
 	}
+}
+
+func (j *jobs) popLocked() func() {
+	f := j.queue[0]
+	j.queue[0] = nil
+	j.queue = j.queue[1:]
+	return f
+}
+
+// turn does one job, and returns false when there is none.
+func (j *jobs) turn() bool {
+	j.mu.Lock()
+	if len(j.queue) == 0 {
+		j.mu.Unlock()
+		return false
+	}
+	f := j.popLocked()
+	j.mu.Unlock()
+	f()
+	return true
 }
 
 // close runs what waits and returns when all is done.

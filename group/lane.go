@@ -1,8 +1,11 @@
 package group
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -31,6 +34,7 @@ type lane struct {
 	queued atomic.Int64
 
 	// Owned by the lane's goroutine.
+	taken      inbox // the other half of the double buffer
 	members    map[ident.GroupID]*member
 	awake      []*member // the members that need ticks
 	touched    []*member // the members that did something this turn
@@ -130,6 +134,9 @@ func (l *lane) callWait(f func()) bool {
 	if !l.call(func() { f(); close(ran) }) {
 		return false
 	}
+	if l.host.manual {
+		l.takeTurn()
+	}
 	select {
 	case <-ran:
 		return true
@@ -216,18 +223,22 @@ func (l *lane) tick() {
 // waited then refused.
 func (l *lane) run() {
 	defer close(l.done)
-	var in inbox
 	for range l.wake {
-		l.mu.Lock()
-		in, l.inbox = l.inbox, in
-		closed := l.closed
-		l.mu.Unlock()
-		l.turn(&in)
-		in.reset()
-		if closed {
+		if l.takeTurn() {
 			return
 		}
 	}
+}
+
+// takeTurn does everything that waits, and tells whether it was the last turn.
+func (l *lane) takeTurn() (last bool) {
+	l.mu.Lock()
+	l.taken, l.inbox = l.inbox, l.taken
+	last = l.closed
+	l.mu.Unlock()
+	l.turn(&l.taken)
+	l.taken.reset()
+	return last
 }
 
 func (l *lane) close() {
@@ -235,13 +246,26 @@ func (l *lane) close() {
 	l.inbox.calls = append(l.inbox.calls, l.shutdown)
 	l.closed = true
 	l.mu.Unlock()
+	if l.host.manual {
+		l.takeTurn()
+		close(l.done)
+		return
+	}
 	l.signal()
 	<-l.done
 }
 
+// inOrder lists the lane's members by GroupID: where many are concerned, the order
+// of a map would make every run another one.
+func (l *lane) inOrder() []*member {
+	all := slices.Collect(maps.Values(l.members))
+	slices.SortFunc(all, func(a, b *member) int { return cmp.Compare(a.spec.Group, b.spec.Group) })
+	return all
+}
+
 // shutdown fails what waits and writes the commit indices that were left for later.
 func (l *lane) shutdown() {
-	for _, m := range l.members {
+	for _, m := range l.inOrder() {
 		m.failWaiting(ErrStopped)
 		l.writeLazyState(m)
 		m.stopped = true
@@ -322,7 +346,7 @@ func (l *lane) turn(in *inbox) {
 }
 
 func (l *lane) tickAwake() {
-	now := l.host.clock.Monotonic()
+	now := l.host.exec.Monotonic()
 	l.stalled = l.host.diskStalled()
 	for _, m := range l.awake {
 		m.core.Tick(now)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/raftfleet/raftfleet/consensus"
 )
@@ -115,10 +116,15 @@ func (m *member) tellRestored() {
 
 // transferWait is a caller that waits for a transfer of leadership.
 type transferWait struct {
-	to   consensus.MemberID
-	term uint64
-	done func(error)
+	to    consensus.MemberID
+	term  uint64
+	until int64 // monotonic; who leads is known by then, or the transfer counts as failed
+	done  func(error)
 }
+
+// transferPatience is how long a transfer waits for somebody to lead once the old
+// leader does not.
+const transferPatience = 10 * time.Second
 
 // checkTransfer ends the wait once it is known how the transfer went.
 func (m *member) checkTransfer() {
@@ -130,7 +136,7 @@ func (m *member) checkTransfer() {
 	case m.core.Leader() == t.to:
 		m.transfer = nil
 		t.done(nil)
-	case m.core.Role() != consensus.Leader && m.core.Leader() == 0:
+	case m.core.Role() != consensus.Leader && m.core.Leader() == 0 && m.host.exec.Monotonic() < t.until:
 		// Deposed, as a transfer begins: who follows is not known yet.
 	case m.core.Role() == consensus.Leader && m.core.Term() == t.term && m.core.TransferTarget() == t.to:
 		// Under way.

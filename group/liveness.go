@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,7 +48,7 @@ func (h *Host) countPeers(now, before []ident.NodeID) {
 	for _, n := range now {
 		p := l.peers[n]
 		if p == nil {
-			p = &peerLife{last: h.clock.Monotonic()}
+			p = &peerLife{last: h.exec.Monotonic()}
 			l.peers[n] = p
 		}
 		p.members++
@@ -66,7 +67,7 @@ func (h *Host) heard(node ident.NodeID) {
 	l := &h.liveness
 	l.mu.Lock()
 	if p := l.peers[node]; p != nil {
-		p.last = h.clock.Monotonic()
+		p.last = h.exec.Monotonic()
 	}
 	l.mu.Unlock()
 }
@@ -77,7 +78,7 @@ func (h *Host) Heartbeat(from ident.NodeID, boot uint64, _ []byte) {
 	l.mu.Lock()
 	restarted := false
 	if p := l.peers[from]; p != nil {
-		p.last, p.down = h.clock.Monotonic(), false
+		p.last, p.down = h.exec.Monotonic(), false
 		restarted = p.boot != 0 && p.boot != boot
 		p.boot = boot
 	}
@@ -98,33 +99,40 @@ func (h *Host) Disconnected(ident.NodeID) {}
 func (h *Host) runLiveness(ctx context.Context) {
 	t := time.NewTicker(nodeHeartbeat)
 	defer t.Stop()
-	var to, silent []ident.NodeID
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
+			h.Probe()
 		}
-		now := h.clock.Monotonic()
-		to, silent = to[:0], silent[:0]
-		l := &h.liveness
-		l.mu.Lock()
-		for n, p := range l.peers {
-			to = append(to, n)
-			if !p.down && now-p.last > int64(nodeTimeout) {
-				p.down = true
-				silent = append(silent, n)
-			}
+	}
+}
+
+// Probe tells the peers that this node lives, and wakes the groups that a silent
+// one led.
+func (h *Host) Probe() {
+	now := h.exec.Monotonic()
+	l := &h.liveness
+	l.mu.Lock()
+	to, silent := make([]ident.NodeID, 0, len(l.peers)), []ident.NodeID(nil)
+	for n, p := range l.peers {
+		to = append(to, n)
+		if !p.down && now-p.last > int64(nodeTimeout) {
+			p.down = true
+			silent = append(silent, n)
 		}
-		l.mu.Unlock()
-		if !h.diskStalled() {
-			for _, n := range to {
-				h.transport.SendHeartbeat(n, nil)
-			}
+	}
+	l.mu.Unlock()
+	slices.Sort(to)
+	slices.Sort(silent)
+	if !h.diskStalled() {
+		for _, n := range to {
+			h.transport.SendHeartbeat(n, nil)
 		}
-		for _, n := range silent {
-			h.wakeLedBy(n)
-		}
+	}
+	for _, n := range silent {
+		h.wakeLedBy(n)
 	}
 }
 
@@ -132,7 +140,7 @@ func (h *Host) runLiveness(ctx context.Context) {
 func (h *Host) wakeLedBy(node ident.NodeID) {
 	for _, l := range h.lanes {
 		l.call(func() {
-			for _, m := range l.members {
+			for _, m := range l.inOrder() {
 				if m.live() && m.core.Asleep() && m.info.Load().Leader == node {
 					m.core.Wake()
 					l.touch(m)
@@ -152,5 +160,5 @@ func (h *Host) Silent(node ident.NodeID) (d time.Duration, ok bool) {
 	if p == nil {
 		return 0, false
 	}
-	return time.Duration(h.clock.Monotonic() - p.last), true
+	return time.Duration(h.exec.Monotonic() - p.last), true
 }

@@ -121,7 +121,7 @@ const storagePatience = 10 * time.Second
 
 // noteStorage stops a member whose log cannot be read.
 func (m *member) noteStorage(err error) {
-	now := m.host.clock.Monotonic()
+	now := m.host.exec.Monotonic()
 	switch {
 	case err == nil:
 		m.unreadable = 0
@@ -212,7 +212,7 @@ func (m *member) proposeWaiting() {
 		return
 	}
 	rest := m.waiting
-	now := m.host.clock.Now()
+	now := m.host.exec.Now().UnixNano()
 	for len(rest) > 0 {
 		size, n := 16, 0
 		for n < len(rest) && (n == 0 || size+len(rest[n].item.body)+itemOverhead <= batchBytes) {
@@ -270,7 +270,7 @@ func (m *member) startReads() {
 	}
 	waiters := m.newReads
 	m.newReads = nil
-	if until := m.core.LeaseUntil(); until > m.host.clock.Monotonic() {
+	if until := m.core.LeaseUntil(); until > m.host.exec.Monotonic() {
 		if index := m.core.LeaseIndex(); index > 0 && index <= m.appliedAt {
 			for _, done := range waiters {
 				done(ReadGrant{LeaseUntil: until}, nil)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/raftfleet/raftfleet/consensus"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
@@ -56,12 +57,11 @@ func (h *Host) Salvage(ctx context.Context, g ident.GroupID) (Salvaged, error) {
 	}) {
 		return Salvaged{}, ErrStopped
 	}
-	select {
-	case a := <-got:
-		return a.s, a.err
-	case <-ctx.Done():
-		return Salvaged{}, ctx.Err()
+	a, err := exec.Await(ctx, h.exec, got)
+	if err != nil {
+		return Salvaged{}, err
 	}
+	return a.s, a.err
 }
 
 // applyRest applies what the log holds behind the applied state, and captures it.

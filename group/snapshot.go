@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"github.com/raftfleet/raftfleet/consensus"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/internal/store"
 )
@@ -304,12 +305,10 @@ func (h *Host) Snapshot(from ident.NodeID, header []byte, body io.Reader) error 
 	if m == nil || consensus.MemberID(m.spec.Member) != msg.To {
 		return fmt.Errorf("snapshot for a member that is not here: %w", ErrNoMember)
 	}
-	select {
-	case h.receiving <- struct{}{}:
-		defer func() { <-h.receiving }()
-	case <-h.ctx.Done():
+	if _, err := exec.Await(h.ctx, h.exec, h.receiving); err != nil {
 		return ErrStopped
 	}
+	defer func() { h.receiving <- struct{}{} }()
 	w, err := h.store.CreateSnapshot(m.key())
 	if err != nil {
 		return err
@@ -417,12 +416,10 @@ func (h *Host) sendSnapshot(m *member, to consensus.MemberID) {
 		})
 	}
 	h.background(func(ctx context.Context) {
-		select {
-		case h.sending <- struct{}{}:
-			defer func() { <-h.sending }()
-		case <-ctx.Done():
+		if _, err := exec.Await(ctx, h.exec, h.sending); err != nil {
 			return
 		}
+		defer func() { h.sending <- struct{}{} }()
 		s, body, err := h.store.OpenSnapshot(m.key())
 		if err != nil {
 			report(0, err)

@@ -25,9 +25,10 @@ var arrows = []struct {
 	// asked: the segments through wal, where they begin through store.
 	{"cmd/fleetctl", []string{"fleet/view", "internal/admin", "internal/ident", "internal/store", "internal/wal"}},
 	{"internal/harness", []string{"fleet/view", "internal/admin"}},
-	{"fleet", []string{"fleet/view", "group", "placement", "gossip", "cache", "consensus", "internal/admin", "internal/catalogue", "internal/ident", "internal/store", "internal/wal", "internal/wire"}},
+	{"fleet", []string{"fleet/view", "group", "placement", "gossip", "cache", "consensus", "internal/admin", "internal/assemble", "internal/catalogue", "internal/exec", "internal/ident", "internal/store", "internal/wal", "internal/wire"}},
+	{"internal/assemble", []string{"group", "gossip", "internal/exec", "internal/ident", "internal/store", "internal/wal", "internal/wire"}},
 	{"internal/builtin", []string{"group"}},
-	{"group", []string{"consensus", "internal/ident", "internal/store", "internal/wal"}},
+	{"group", []string{"consensus", "internal/exec", "internal/ident", "internal/store", "internal/wal"}},
 	{"internal/admin/admintest", []string{"fleet/view", "internal/admin", "internal/ident"}},
 	{"internal/admin", []string{"fleet/view"}},
 	{"internal/catalogue", []string{"internal/ident", "placement"}},
