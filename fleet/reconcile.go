@@ -39,55 +39,35 @@ func (n *Node) reconcile(ctx context.Context) {
 		n.log.Error("the record of removed members cannot be read; nothing is started or removed", "error", err)
 		return
 	}
+	d := differences{node: n.id, host: n.host}
+	// The timer is for what failed, and for the safety net.
+	timer := time.NewTimer(lookAtAll)
+	defer timer.Stop()
 	for {
 		changed := n.catalogueWatch()
-		var again <-chan time.Time
 		if c := n.catalogue.Load(); c != nil && c.Index() >= floor {
-			done, err := n.reconcileOnce(ctx, c, floor)
+			done, err := n.reconcileOnce(ctx, c, d.look(c, time.Now()), floor)
 			if err != nil {
 				n.log.Error("members could not be started or removed as the catalogue says; trying again", "error", err)
-				again = time.After(reconcileRetry)
+				d.failed(time.Now().Add(reconcileRetry))
 			}
 			floor = max(floor, done)
+			timer.Reset(max(0, time.Until(d.allAt)))
 		}
 		select {
 		case <-changed:
-		case <-again:
+		case <-timer.C:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// reconcileOnce starts and removes members until this node hosts what the catalogue
-// says, and returns the new floor.
-func (n *Node) reconcileOnce(ctx context.Context, c *catalogue.Machine, floor uint64) (uint64, error) {
-	unknown := c.NextGroup()
-	var start []group.Spec
-	for _, g := range c.HostedBy(n.id) {
-		if m, ok := memberOn(g.Target, n.id); ok {
-			if info, hosted := n.host.Info(g.ID); !hosted || info.Member != m.ID {
-				start = append(start, specOf(g, m))
-			}
-		} else if m, ok := memberOn(g.Configured, n.id); ok {
-			if _, hosted := n.host.Info(g.ID); !hosted {
-				start = append(start, specOf(g, m))
-			}
-		}
-	}
-	var remove []group.Info
-	for _, info := range n.host.Infos() {
-		// A copy that is still replaying has not heard of the newest groups: that it
-		// lacks them does not mean that they were removed.
-		if info.Group == ident.Catalogue || info.Group >= unknown {
-			continue
-		}
-		if g, ok := c.GroupByID(info.Group); !ok || dispensable(g, info.Member) {
-			remove = append(remove, info)
-		}
-	}
+// reconcileOnce starts and removes what differs from the catalogue, and returns the
+// new floor.
+func (n *Node) reconcileOnce(ctx context.Context, c *catalogue.Machine, do toDo, floor uint64) (uint64, error) {
 	index := c.Index() // after all looks: at least as new as anything seen
-	if len(remove) > 0 && index > floor {
+	if len(do.remove) > 0 && index > floor {
 		// Durable before the first removal: from here on no older copy may start them.
 		if err := n.store.Put(reconciledKey, appendUint64(nil, index)); err != nil {
 			return floor, err
@@ -96,7 +76,7 @@ func (n *Node) reconcileOnce(ctx context.Context, c *catalogue.Machine, floor ui
 	}
 	eg, _ := errgroup.WithContext(ctx)
 	eg.SetLimit(reconcileParallel)
-	for _, info := range remove {
+	for _, info := range do.remove {
 		eg.Go(func() error {
 			if err := n.host.Destroy(info.Group); err != nil {
 				return err
@@ -113,7 +93,7 @@ func (n *Node) reconcileOnce(ctx context.Context, c *catalogue.Machine, floor ui
 	}
 	eg, _ = errgroup.WithContext(ctx)
 	eg.SetLimit(reconcileParallel)
-	for _, spec := range start {
+	for _, spec := range do.start {
 		eg.Go(func() error {
 			err := n.host.Start(spec)
 			if errors.Is(err, group.ErrUnknownType) {
@@ -128,14 +108,14 @@ func (n *Node) reconcileOnce(ctx context.Context, c *catalogue.Machine, floor ui
 		})
 	}
 	err := eg.Wait()
-	n.lead(ctx, c, start)
+	n.lead(c, do.start)
 	return floor, err
 }
 
 // lead makes members of new groups campaign at once on the node that should lead
 // them, instead of waiting for an election timeout. The other members may start a
 // moment later, so it asks a few times.
-func (n *Node) lead(ctx context.Context, c *catalogue.Machine, started []group.Spec) {
+func (n *Node) lead(c *catalogue.Machine, started []group.Spec) {
 	var waiting []ident.GroupID
 	for _, spec := range started {
 		if g, ok := c.GroupByID(spec.Group); ok && g.Preferred == n.id && g.Epoch == 1 {
@@ -160,40 +140,4 @@ func (n *Node) lead(ctx context.Context, c *catalogue.Machine, started []group.S
 			}
 		}
 	})
-}
-
-// dispensable tells whether a member may be deleted: it is in neither the target nor
-// the configuration, and a leader has confirmed as much since the member was named.
-// An unconfirmed target is not enough, for the member may vote. Nor does a copy that
-// is older than the member say anything of it. But the target may have moved on
-// since: a node that comes back as another member must let go of the old one first.
-func dispensable(g *catalogue.Group, id ident.MemberID) bool {
-	if uint64(id) >= g.SettledNext {
-		return false
-	}
-	for _, list := range [][]catalogue.Member{g.Target, g.Configured} {
-		for _, m := range list {
-			if m.ID == id {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-func memberOn(ms []catalogue.Member, node ident.NodeID) (catalogue.Member, bool) {
-	for _, m := range ms {
-		if m.Node == node {
-			return m, true
-		}
-	}
-	return catalogue.Member{}, false
-}
-
-func specOf(g *catalogue.Group, m catalogue.Member) group.Spec {
-	s := group.Spec{Group: g.ID, Member: m.ID, Name: g.Name, Type: g.Type, Config: g.FirstConfig, Initial: g.Initial}
-	for _, p := range g.First {
-		s.First = append(s.First, group.Peer{Member: p.ID, Node: p.Node})
-	}
-	return s
 }
