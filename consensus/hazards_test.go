@@ -98,7 +98,7 @@ func has(messages []Message, kind MessageKind) bool { return slices.Contains(kin
 
 // Hazard 12: a follower's commit index stays within what this leader has shown
 // to be equal, whatever the leader's own is.
-func TestHazard12CommitWithinValidatedPrefix(t *testing.T) {
+func TestHazard12_CommitWithinValidatedPrefix(t *testing.T) {
 	s := newSolo(t, Config{}, voters(1, 2, 3))
 	s.hear(Message{Kind: MsgAppend, From: 2, Term: 3, Index: 2, LogTerm: 2, Commit: 9})
 	if s.Commit() != 2 {
@@ -115,7 +115,7 @@ func TestHazard12CommitWithinValidatedPrefix(t *testing.T) {
 }
 
 // Hazard 8: a vote of a newer term is not even heard while the leader is.
-func TestHazard08VoteIgnoredWhileLeaderIsHeard(t *testing.T) {
+func TestHazard08_VoteIgnoredWhileLeaderIsHeard(t *testing.T) {
 	s := newSolo(t, Config{}, voters(1, 2, 3))
 	s.hear(Message{Kind: MsgHeartbeat, From: 2, Term: 2, Context: 1})
 	s.hear(Message{Kind: MsgVote, From: 3, Term: 9, Index: 9, LogTerm: 9})
@@ -130,7 +130,7 @@ func TestHazard08VoteIgnoredWhileLeaderIsHeard(t *testing.T) {
 }
 
 // Hazard 3: while joint, an election needs both majorities.
-func TestHazard03JointElectionNeedsBothMajorities(t *testing.T) {
+func TestHazard03_JointElectionNeedsBothMajorities(t *testing.T) {
 	config := voters(1, 2)
 	config.Outgoing = voters(1, 3, 4).Voters
 	s := newSolo(t, Config{}, config)
@@ -150,7 +150,7 @@ func TestHazard03JointElectionNeedsBothMajorities(t *testing.T) {
 
 // Hazard 3: a joint configuration that is not committed is not left, not even
 // when a transfer that was in the way is called off.
-func TestHazard03JointNotLeftBeforeCommit(t *testing.T) {
+func TestHazard03_JointNotLeftBeforeCommit(t *testing.T) {
 	config := voters(1, 2, 3)
 	config.Learners = []Member{{ID: 4, Node: 40}}
 	s := newSolo(t, Config{}, config)
@@ -172,7 +172,7 @@ func TestHazard03JointNotLeftBeforeCommit(t *testing.T) {
 
 // Hazard 25: while a snapshot is installed nothing else is written, and nothing
 // that depends on a newer state is said.
-func TestHazard25NoWriteOvertakesAnInstall(t *testing.T) {
+func TestHazard25_NoWriteOvertakesAnInstall(t *testing.T) {
 	s := newSolo(t, Config{}, voters(1, 2, 3))
 	s.hear(Message{Kind: MsgSnapshot, From: 2, Term: 3, Snapshot: &SnapshotMeta{Index: 20, Term: 3, Config: voters(1, 2, 3), ConfigIndex: 1}})
 	if len(s.writes) != 1 || s.writes[0].Install == nil {
@@ -189,7 +189,7 @@ func TestHazard25NoWriteOvertakesAnInstall(t *testing.T) {
 
 // Hazard 19: what a member promised a leader by answering its heartbeat
 // outlives a restart, a newer term, and an impatient caller.
-func TestHazard19PromisesAreKept(t *testing.T) {
+func TestHazard19_PromisesAreKept(t *testing.T) {
 	vote := Message{Kind: MsgVote, From: 3, Term: 7, Index: 9, LogTerm: 3}
 	t.Run("restart", func(t *testing.T) {
 		s := newSolo(t, Config{LeaseNanos: 8}, voters(1, 2, 3))
@@ -225,7 +225,7 @@ func TestHazard19PromisesAreKept(t *testing.T) {
 }
 
 // Hazard 19: a lease rests on the configuration in force; a new one needs new answers.
-func TestHazard19LeaseEndsWithItsConfiguration(t *testing.T) {
+func TestHazard19_LeaseEndsWithItsConfiguration(t *testing.T) {
 	config := voters(1, 2, 3)
 	config.Learners = []Member{{ID: 4, Node: 40}}
 	s := newSolo(t, Config{LeaseNanos: 100}, config)
@@ -250,7 +250,7 @@ func TestHazard19LeaseEndsWithItsConfiguration(t *testing.T) {
 
 // Hazard 44: a Sleep that the leader has spoken since is out of date, and a
 // follower that is woken tells its leader.
-func TestHazard44StaleSleepAndWakeUp(t *testing.T) {
+func TestHazard44_StaleSleepAndWakeUp(t *testing.T) {
 	s := newSolo(t, Config{}, voters(1, 2, 3))
 	sleep := Message{Kind: MsgSleep, From: 2, Term: 2, Index: 3, LogTerm: 2, Commit: 3, Context: 5}
 	s.hear(Message{Kind: MsgHeartbeat, From: 2, Term: 2, Context: 6, Commit: 3, LogTerm: 2})

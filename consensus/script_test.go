@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sort"
 	"strconv"
@@ -11,31 +12,39 @@ import (
 	"github.com/cockroachdb/datadriven"
 )
 
-// TestScripts plays the stories in testdata. A story gives orders to a cluster
-// and shows what the members said and became; the promises of Raft are checked
-// all along. Members that campaign by themselves do so after exactly
-// ElectionTicks plus their number of ticks.
-func TestScripts(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
-		if !strings.HasSuffix(path, ".txt") {
-			return // the corpus of a fuzz target
+// TestThesis plays the stories about sections of the thesis. Those about
+// hazards have a test of their own each.
+func TestThesis(t *testing.T) {
+	paths, err := filepath.Glob("testdata/thesis_*.txt")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no stories: %v", err)
+	}
+	for _, path := range paths {
+		name := strings.TrimSuffix(filepath.Base(path), ".txt")
+		t.Run(name, func(t *testing.T) { playStory(t, name) })
+	}
+}
+
+// playStory plays a story in testdata. It gives orders to a cluster and shows
+// what the members said and became; the promises of Raft are checked all along.
+// Members that campaign by themselves do so after exactly ElectionTicks plus
+// their number of ticks.
+func playStory(t *testing.T, name string) {
+	s := &script{cluster: newCluster(1)}
+	s.onRead = func(id MemberID, r ReadReady) { s.say("%v: read %d answered at index %d", id, r.ID, r.Index) }
+	datadriven.RunTest(t, filepath.Join("testdata", name+".txt"), func(t *testing.T, d *datadriven.TestData) string {
+		s.said = nil
+		result := s.obey(t, d)
+		if result != "" {
+			s.said = append(s.said, result)
 		}
-		s := &script{cluster: newCluster(1)}
-		s.onRead = func(id MemberID, r ReadReady) { s.say("%v: read %d answered at index %d", id, r.ID, r.Index) }
-		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
-			s.said = nil
-			result := s.obey(t, d)
-			if result != "" {
-				s.said = append(s.said, result)
-			}
-			if s.failure != nil {
-				t.Fatalf("%s: %v", d.Pos, s.failure)
-			}
-			if len(s.said) == 0 {
-				return "ok\n"
-			}
-			return strings.Join(s.said, "\n") + "\n"
-		})
+		if s.failure != nil {
+			t.Fatalf("%s: %v", d.Pos, s.failure)
+		}
+		if len(s.said) == 0 {
+			return "ok\n"
+		}
+		return strings.Join(s.said, "\n") + "\n"
 	})
 }
 

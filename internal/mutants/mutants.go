@@ -1,0 +1,136 @@
+// Package mutants keeps planted bugs, so that tests can be tested: each mutant
+// is one change of one source file that brings back a bug which real systems
+// had, and names the test that must fail on it. A test suite that lets a mutant
+// live does not guard against its bug.
+//
+// A mutant never touches the tree: Overlay writes the changed file elsewhere,
+// with a description that the go command takes by its -overlay flag. So any
+// program or test can be built with the bug in it:
+//
+//	go test -overlay bug.json ./consensus/...
+//
+// The mutants of a package stand in one file, named after it, and All lists
+// them. The number of a mutant's Hazard is that of the tests named
+// TestHazardNN_… that guard against the same bug.
+package mutants
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+var (
+	// ErrStale is returned when the text that a mutant replaces does not occur
+	// exactly once in its file: the source has changed. Correct the mutant's Old.
+	ErrStale = errors.New("mutants: the text to replace does not occur exactly once")
+
+	// ErrNotBuilt is returned when a mutated program does not compile, or its
+	// tests could not be run. It says nothing of the tests: correct the mutant.
+	ErrNotBuilt = errors.New("mutants: the mutated tests did not run")
+)
+
+// Mutant is a planted bug.
+type Mutant struct {
+	Name   string // unique, in lower case with hyphens; it names files
+	Hazard int    // the number of the hazard that it brings back
+	File   string // from the module's root, with slashes
+	// Old is replaced by New. It occurs exactly once in File.
+	Old, New string
+	// CaughtBy are the arguments of "go test", separated by blanks, with which
+	// the bug must be found: a package and the test's name at least.
+	CaughtBy string
+}
+
+// All returns every mutant, those of one package together.
+func All() []Mutant {
+	return slices.Concat(consensusMutants)
+}
+
+// Root returns the folder of the module that the working folder is in.
+func Root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("mutants: find the module: %w", err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", fmt.Errorf("mutants: no go.mod in the working folder nor above it; run it within the module")
+		}
+		dir = parent
+	}
+}
+
+// Apply returns the source with the bug in it, or ErrStale.
+func (m *Mutant) Apply(source []byte) ([]byte, error) {
+	if n := bytes.Count(source, []byte(m.Old)); n != 1 {
+		return nil, fmt.Errorf("%w: mutant %s, %s: %d times", ErrStale, m.Name, m.File, n)
+	}
+	return bytes.Replace(source, []byte(m.Old), []byte(m.New), 1), nil
+}
+
+// Overlay writes the mutated file and its description for the go command to
+// dir, and returns the description's path. The module at root is only read.
+func (m *Mutant) Overlay(root, dir string) (path string, err error) {
+	original := filepath.Join(root, filepath.FromSlash(m.File))
+	source, err := os.ReadFile(original)
+	if err != nil {
+		return "", fmt.Errorf("mutants: mutant %s: %w", m.Name, err)
+	}
+	mutated, err := m.Apply(source)
+	if err != nil {
+		return "", err
+	}
+	replacement := filepath.Join(dir, m.Name+".go")
+	description, err := json.Marshal(map[string]map[string]string{"Replace": {original: replacement}})
+	if err != nil {
+		return "", fmt.Errorf("mutants: mutant %s: %w", m.Name, err)
+	}
+	path = filepath.Join(dir, m.Name+".json")
+	if err := errors.Join(os.WriteFile(replacement, mutated, 0o600), os.WriteFile(path, description, 0o600)); err != nil {
+		return "", fmt.Errorf("mutants: mutant %s: %w", m.Name, err)
+	}
+	return path, nil
+}
+
+// Test runs "go test" with the bug planted and returns whether a test failed on
+// it, and what was printed. Without arguments it runs what CaughtBy names. dir
+// takes the overlay. A mutant that does not compile is ErrNotBuilt, not caught.
+func (m *Mutant) Test(ctx context.Context, root, dir string, args ...string) (caught bool, output string, err error) {
+	overlay, err := m.Overlay(root, dir)
+	if err != nil {
+		return false, "", err
+	}
+	if len(args) == 0 {
+		args = strings.Fields(m.CaughtBy)
+	}
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-overlay", overlay, "-count=1", "-vet=off", "-timeout=5m"}, args...)...)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	output = string(out)
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return false, output, fmt.Errorf("mutants: mutant %s: %w", m.Name, ctx.Err())
+	case err == nil && strings.Contains(output, "no tests to run"):
+		return false, output, fmt.Errorf("%w: mutant %s: no test is named %q", ErrNotBuilt, m.Name, m.CaughtBy)
+	case err == nil:
+		return false, output, nil
+	case !errors.As(err, &exit):
+		return false, output, fmt.Errorf("mutants: mutant %s: %w", m.Name, err)
+	case strings.Contains(output, "--- FAIL") || strings.Contains(output, "panic: "):
+		return true, output, nil
+	}
+	return false, output, fmt.Errorf("%w: mutant %s: %w\n%s", ErrNotBuilt, m.Name, err, output)
+}
