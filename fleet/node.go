@@ -246,10 +246,8 @@ func (n *Node) resolve(id ident.NodeID) (string, bool) {
 	default:
 		return n.resolveFromCatalogue(id)
 	}
-	for _, m := range n.gossip.Members() {
-		if m.Node == id && m.Wire != "" {
-			return m.Wire, true
-		}
+	if m, ok := n.gossip.Member(id); ok && m.Wire != "" {
+		return m.Wire, true
 	}
 	return n.resolveFromCatalogue(id)
 }

@@ -190,10 +190,6 @@ func (n *Node) hears(id ident.NodeID) bool {
 	if id == n.id {
 		return true
 	}
-	for _, m := range n.gossip.Members() {
-		if m.Node == id {
-			return m.Alive
-		}
-	}
-	return false
+	m, ok := n.gossip.Member(id)
+	return ok && m.Alive
 }
