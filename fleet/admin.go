@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/gossip"
@@ -23,11 +22,30 @@ var _ admin.Node = adminNode{}
 // report it.
 type kinded struct {
 	error
-	kind string
+	kind   string
+	remedy string // empty: that of the kind
 }
 
 func (k kinded) Unwrap() error { return k.error }
 func (k kinded) Kind() string  { return k.kind }
+
+// Remedy is what the error itself says, where it does.
+func (k kinded) Remedy() string {
+	var r interface{ Remedy() string }
+	if k.remedy == "" && errors.As(k.error, &r) {
+		return r.Remedy()
+	}
+	return k.remedy
+}
+
+// CommandID is the id with which a command can be repeated whose outcome is unknown.
+func (k kinded) CommandID() string {
+	var call *group.CallError
+	if !errors.As(k.error, &call) || call.Outcome != group.Unknown || call.CommandID.IsZero() {
+		return ""
+	}
+	return call.CommandID.String()
+}
 
 // kind sorts an error; acts on the catalogue that ended without an answer may have
 // been done.
@@ -37,24 +55,29 @@ func kind(err error) error {
 	}
 	var machine *group.MachineError
 	var call *group.CallError
+	var alone *notJoinedError
+	var told kinded
 	switch {
+	case errors.As(err, &alone), errors.As(err, &told):
+		return err // they say what they are
 	case errors.As(err, &machine):
-		return kinded{err, admin.KindRejected}
+		return kinded{error: err, kind: admin.KindRejected}
 	case errors.Is(err, ErrNoGroup), errors.Is(err, ErrNoNode), errors.Is(err, ErrNoArchive), errors.Is(err, group.ErrUnknownOperation), errors.Is(err, group.ErrUnknownType):
-		return kinded{err, admin.KindNotFound}
+		return kinded{error: err, kind: admin.KindNotFound}
 	case errors.Is(err, ErrGroupExists):
-		return kinded{err, admin.KindExists}
+		return kinded{error: err, kind: admin.KindExists}
 	case errors.Is(err, group.ErrInvalidArgument), errors.Is(err, group.ErrCommandTooLarge), errors.Is(err, group.ErrNoJSON):
-		return kinded{err, admin.KindInvalid}
+		return kinded{error: err, kind: admin.KindInvalid}
 	case errors.Is(err, ErrNodeInUse), errors.Is(err, ErrRefused):
-		return kinded{err, admin.KindRefused}
+		return kinded{error: err, kind: admin.KindRefused}
 	case errors.As(err, &call) && call.Outcome == group.Unknown, errors.Is(err, ErrSessionExpired):
-		return kinded{err, admin.KindUnknownOutcome}
+		return kinded{error: err, kind: admin.KindUnknownOutcome}
 	case errors.Is(err, ErrOverloaded):
-		return kinded{err, admin.KindOverloaded}
+		return kinded{error: err, kind: admin.KindOverloaded}
 	case errors.Is(err, ErrNoLeader), errors.Is(err, errNobodyToAsk), errors.Is(err, ErrNotActive), errors.Is(err, ErrClosed),
-		errors.Is(err, group.ErrNotLeader), errors.Is(err, group.ErrStopped), errors.Is(err, group.ErrNoMember):
-		return kinded{err, admin.KindUnavailable}
+		errors.Is(err, group.ErrNotLeader), errors.Is(err, group.ErrStopped), errors.Is(err, group.ErrNoMember),
+		errors.As(err, &call) && call.Outcome == group.NotProposed:
+		return kinded{error: err, kind: admin.KindUnavailable}
 	}
 	return err
 }
@@ -65,11 +88,17 @@ func (n adminNode) Status(ctx context.Context) (view.Status, error) {
 }
 
 func (n adminNode) NodeDetail(ctx context.Context, node string) (view.NodeDetail, error) {
+	if err := n.awaitFleet(ctx); err != nil {
+		return view.NodeDetail{}, err
+	}
 	d, err := n.Node.NodeDetail(ctx, node)
 	return d, kind(err)
 }
 
 func (n adminNode) CheckNode(ctx context.Context, node string) (view.NodeCheck, error) {
+	if err := n.awaitFleet(ctx); err != nil {
+		return view.NodeCheck{}, err
+	}
 	c, err := n.Check(ctx, node)
 	return c, kind(err)
 }
@@ -80,33 +109,54 @@ func (n adminNode) GossipMembers(ctx context.Context) ([]view.GossipMember, erro
 }
 
 func (n adminNode) Drain(ctx context.Context, node string) error {
+	if err := n.awaitFleet(ctx); err != nil {
+		return err
+	}
 	return kind(n.Node.Drain(ctx, node))
 }
 
 func (n adminNode) Undrain(ctx context.Context, node string) error {
+	if err := n.awaitFleet(ctx); err != nil {
+		return err
+	}
 	return kind(n.Node.Undrain(ctx, node))
 }
 
 func (n adminNode) DrainProgress(ctx context.Context, node string) (view.DrainProgress, error) {
+	if err := n.awaitFleet(ctx); err != nil {
+		return view.DrainProgress{}, err
+	}
 	p, err := n.Node.DrainProgress(ctx, node)
 	return p, kind(err)
 }
 
 func (n adminNode) ForgetNode(ctx context.Context, node string, force bool) error {
+	if err := n.awaitFleet(ctx); err != nil {
+		return err
+	}
 	return kind(n.Node.Forget(ctx, node, force))
 }
 
 func (n adminNode) ListGroups(ctx context.Context, prefix, after string, limit int) ([]view.Group, error) {
+	if err := n.awaitFleet(ctx); err != nil {
+		return nil, err
+	}
 	g, err := n.Node.ListGroups(ctx, prefix, after, limit)
 	return g, kind(err)
 }
 
 func (n adminNode) GroupStatus(ctx context.Context, name string) (view.GroupStatus, error) {
+	if err := n.awaitFleet(ctx); err != nil {
+		return view.GroupStatus{}, err
+	}
 	s, err := n.Node.GroupStatus(ctx, name)
 	return s, kind(err)
 }
 
 func (n adminNode) AddGroup(ctx context.Context, name, typeName string, replicas int, restore bool) error {
+	if err := n.awaitFleet(ctx); err != nil {
+		return err
+	}
 	var opts []GroupOption
 	if restore {
 		opts = append(opts, Restore())
@@ -123,6 +173,9 @@ func (n adminNode) AddGroup(ctx context.Context, name, typeName string, replicas
 }
 
 func (n adminNode) RemoveGroup(ctx context.Context, name string, keep bool) error {
+	if err := n.awaitFleet(ctx); err != nil {
+		return err
+	}
 	var opts []RemoveOption
 	if keep {
 		opts = append(opts, Keep())
@@ -131,70 +184,36 @@ func (n adminNode) RemoveGroup(ctx context.Context, name string, keep bool) erro
 }
 
 func (n adminNode) TransferLeader(ctx context.Context, name, to string) error {
+	if err := n.awaitFleet(ctx); err != nil {
+		return err
+	}
 	return kind(n.Node.TransferLeader(ctx, name, to))
 }
 
 func (n adminNode) RecoverGroup(ctx context.Context, name, confirm string) error {
+	if err := n.awaitFleet(ctx); err != nil {
+		return err
+	}
 	return kind(n.Recover(ctx, name, confirm))
 }
 
-// typeOf finds the type of a group, so that JSON can be read for it.
-func (n *Node) typeOf(ctx context.Context, name string) (group.Type, error) {
-	var reply locateReply
-	for tries := 0; ; tries++ {
-		var err error
-		if reply, err = n.locate(ctx, name); err == nil {
-			break
-		}
-		if !retriable(err) {
-			return nil, err
-		}
-		if e := pause(ctx, tries, err); e != nil {
-			return nil, fmt.Errorf("%w; last: %w", e, err)
-		}
+func (n adminNode) Archives(ctx context.Context) ([]view.Archive, error) {
+	if err := n.awaitFleet(ctx); err != nil {
+		return nil, err
 	}
-	t, ok := n.types[reply.Type]
-	if !ok {
-		return nil, fmt.Errorf("group %q is of type %q, which this node does not know: %w", name, reply.Type, group.ErrUnknownType)
-	}
-	return t, nil
+	a, err := n.Node.Archives(ctx)
+	return a, kind(err)
 }
 
-func (n adminNode) CallJSON(ctx context.Context, name, op string, body []byte, commandID string) ([]byte, error) {
-	ctx, cancel := n.bounded(ctx)
-	defer cancel()
-	t, err := n.typeOf(ctx, name)
-	if err != nil {
-		return nil, kind(err)
+func (n adminNode) DropArchive(ctx context.Context, name string) error {
+	if err := n.awaitFleet(ctx); err != nil {
+		return err
 	}
-	var opts []group.CallOption
-	if commandID != "" {
-		id, err := group.ParseCommandID(commandID)
-		if err != nil {
-			return nil, kind(err)
-		}
-		opts = append(opts, group.WithCommandID(id))
+	err := n.Node.DropArchive(ctx, name)
+	if errors.Is(err, ErrNoArchive) {
+		return kinded{error: err, kind: admin.KindNotFound, remedy: "see fleetctl archive ls"}
 	}
-	result, err := group.CallJSON(ctx, n.Node, t, name, op, body, false, opts...)
-	return result, kind(err)
-}
-
-func (n adminNode) QueryJSON(ctx context.Context, name, op string, body []byte, local bool, stale time.Duration) ([]byte, error) {
-	ctx, cancel := n.bounded(ctx)
-	defer cancel()
-	t, err := n.typeOf(ctx, name)
-	if err != nil {
-		return nil, kind(err)
-	}
-	var opts []group.CallOption
-	switch {
-	case local:
-		opts = append(opts, group.Local())
-	case stale > 0:
-		opts = append(opts, group.Stale(stale))
-	}
-	result, err := group.CallJSON(ctx, n.Node, t, name, op, body, true, opts...)
-	return result, kind(err)
+	return kind(err)
 }
 
 // Ready tells why the node should get no new work: it has no catalogue, the
@@ -205,7 +224,8 @@ func (n *Node) Ready() error {
 	}
 	c := n.catalogue.Load()
 	if c == nil {
-		return fmt.Errorf("fleet: node %s has no copy of the catalogue yet", n.cfg.Name)
+		_, why := n.joining(nil)
+		return fmt.Errorf("fleet: %w", why)
 	}
 	if info, ok := n.host.Info(ident.Catalogue); !ok || info.Leader == 0 {
 		return errors.New("fleet: the catalogue has no leader")

@@ -57,7 +57,7 @@ func (n *Node) add(ctx context.Context, name string, replicas int, typeName stri
 		return fail(fmt.Errorf("%d replicas: give 1 to 9, best an odd number: %w", replicas, group.ErrInvalidArgument))
 	}
 	if _, ok := n.types[typeName]; !ok {
-		return fail(fmt.Errorf("type %q: %w", typeName, group.ErrUnknownType))
+		return fail(n.unknownType(typeName))
 	}
 	r := addRequest{Name: name, Type: typeName, Replicas: replicas}
 	for _, o := range opts {

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
@@ -68,5 +69,9 @@ func (n *Node) findNode(ctx context.Context, node string) (catalogue.Node, error
 	case 1:
 		return found[0], nil
 	}
-	return catalogue.Node{}, fmt.Errorf("%d nodes are named %q: give the id: %w", len(found), node, group.ErrInvalidArgument)
+	ids := make([]string, len(found))
+	for i, same := range found {
+		ids[i] = same.ID.String()
+	}
+	return catalogue.Node{}, fmt.Errorf("%d nodes are named %q: give the id, one of %s: %w", len(found), node, strings.Join(ids, ", "), group.ErrInvalidArgument)
 }

@@ -20,15 +20,14 @@ func (n *Node) problems(c *catalogue.Machine, nodes []catalogue.Node, ns names, 
 		out = append(out, view.Problem{Kind: "catalogue_no_leader", Thing: "catalogue", Reason: "this node knows of no leader of the catalogue; nothing can be added, moved or removed", Remedy: "bring back a majority of its voters"})
 	}
 	for _, node := range nodes {
-		alive := n.hears(node.ID)
-		switch {
-		case !alive && node.State != placement.Inactive && node.State != placement.Dead:
+		switch alive := n.hears(node.ID); {
+		case node.State == placement.Dead:
+			out = append(out, deadProblem(node, ns.of(node.ID), alive, len(c.HostedBy(node.ID))))
+		case !alive && node.State != placement.Inactive:
 			out = append(out, view.Problem{
 				Kind: "node_unreachable", Thing: ns.of(node.ID), Reason: "gossip does not hear it", Since: time.Unix(0, node.Since).UTC(),
 				Remedy: fmt.Sprintf("start it again; after %s its members are replaced; if it never returns: fleetctl node forget %s", n.cfg.PurgeAfter, ns.of(node.ID)),
 			})
-		case node.State == placement.Dead:
-			out = append(out, view.Problem{Kind: "node_dead", Thing: ns.of(node.ID), Reason: node.Reason, Since: time.Unix(0, node.Since).UTC(), Remedy: "start it again, or fleetctl node forget " + ns.of(node.ID)})
 		}
 	}
 	if why := braked(nodes); why != "" {
@@ -36,7 +35,7 @@ func (n *Node) problems(c *catalogue.Machine, nodes []catalogue.Node, ns names, 
 	}
 	for i, g := range leaderless {
 		if i == mostProblems {
-			out = append(out, view.Problem{Kind: "no_leader", Thing: "groups", Reason: fmt.Sprintf("%d more groups have no leader", len(leaderless)-i)})
+			out = append(out, view.Problem{Kind: "no_leader", Thing: "groups", Reason: fmt.Sprintf("%d more groups have no leader", len(leaderless)-i), Remedy: "see fleetctl group ls for which"})
 			break
 		}
 		out = append(out, n.leaderlessProblem(g, ns))
@@ -48,6 +47,9 @@ func (n *Node) problems(c *catalogue.Machine, nodes []catalogue.Node, ns names, 
 				out = append(out, view.Problem{Kind: "too_few_members", Thing: g.Name, Reason: fmt.Sprintf("%d of %d members", len(g.Configured), g.Replicas), Remedy: "activate more nodes"})
 			}
 		}
+	}
+	if few > mostProblems {
+		out = append(out, view.Problem{Kind: "too_few_members", Thing: "groups", Reason: fmt.Sprintf("%d more groups have too few members", few-mostProblems), Remedy: "activate more nodes"})
 	}
 	for _, info := range n.host.Infos() {
 		if info.Failed != nil {
@@ -63,9 +65,12 @@ func (n *Node) problems(c *catalogue.Machine, nodes []catalogue.Node, ns names, 
 	for _, id := range table.deaf {
 		out = append(out, view.Problem{Kind: "node_unreachable", Thing: ns.of(id), Reason: "gossip hears it, but it does not answer", Remedy: "look at its load, its disk, and the network between the nodes"})
 	}
+	out = append(out, n.foreignProblems()...)
 	if r := n.planner.infeasible.Load(); r != nil {
 		for _, reason := range *r {
-			out = append(out, view.Problem{Kind: "infeasible", Thing: "placement", Reason: reason.Text})
+			if p, more := infeasibleProblem(reason, c, ns); more {
+				out = append(out, p)
+			}
 		}
 	}
 	return out
@@ -74,6 +79,86 @@ func (n *Node) problems(c *catalogue.Machine, nodes []catalogue.Node, ns names, 
 func firstLine(s string) string {
 	s, _, _ = strings.Cut(s, "\n")
 	return s
+}
+
+// deadProblem says what is left to do about a node that was given up, by the fleet or
+// by somebody who forgot it.
+func deadProblem(node catalogue.Node, name string, alive bool, groups int) view.Problem {
+	p := view.Problem{Kind: "node_dead", Thing: name, Reason: node.Reason, Since: time.Unix(0, node.Since).UTC()}
+	if p.Reason == "" {
+		p.Reason = "it was given up"
+	}
+	switch {
+	case alive:
+		p.Reason += "; it is heard again"
+		p.Remedy = "nothing: it comes back by itself within seconds; if it does not, restart it"
+	case groups > 0:
+		p.Reason += fmt.Sprintf("; members that it had are being replaced, of %s still", count(groups, "group"))
+		p.Remedy = "wait until they are; if it returns after all, start it: it comes back"
+	default:
+		p.Reason += "; it has no members any more"
+		p.Remedy = "take it off the list: fleetctl node forget " + name + "; or start it: it comes back"
+	}
+	return p
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// infeasibleProblem puts what placement cannot help into the words of this fleet:
+// placement knows ids only. It is false for what another problem tells already.
+func infeasibleProblem(r placement.Reason, c *catalogue.Machine, ns names) (view.Problem, bool) {
+	p := view.Problem{Kind: "infeasible", Thing: "placement", Reason: r.Text}
+	if r.From != 0 {
+		p.Thing = ns.of(r.From)
+		p.Reason = strings.ReplaceAll(p.Reason, r.From.String(), ns.of(r.From))
+	} else if r.Zone != "" {
+		p.Thing = "zone " + r.Zone
+	}
+	switch r.Kind {
+	case placement.NoQuorum:
+		g, ok := c.GroupByID(r.Group)
+		if !ok {
+			return p, false // it was removed meanwhile
+		}
+		p.Thing = g.Name
+		p.Remedy = fmt.Sprintf("bring the missing nodes back; if they never return: fleetctl group recover %s", g.Name)
+	case placement.FewNodes:
+		p.Remedy = "activate more nodes"
+	case placement.Stranded:
+		p.Remedy = "activate another node; or take the drain back: fleetctl node undrain " + ns.of(r.From)
+	case placement.ZoneLimit:
+		p.Remedy = "activate nodes in more zones"
+	case placement.ZoneSkew:
+		p.Remedy = "activate more nodes in zone " + r.Zone + ", or leave it: the groups are safe, the load is uneven"
+	default:
+		p.Remedy = "activate more nodes in other zones, or leave it: the groups are safe, the load is uneven"
+	}
+	return p, true
+}
+
+// mostStrangers bounds how many nodes of other fleets a status names.
+const mostStrangers = 5
+
+// foreignProblems tells of nodes of other fleets that this node and they refused lately.
+func (n *Node) foreignProblems() []view.Problem {
+	own := n.gossip.Self().Fleet
+	var out []view.Problem
+	for i, s := range n.gossip.Strangers() {
+		if i == mostStrangers {
+			break
+		}
+		out = append(out, view.Problem{
+			Kind: "other_fleet", Thing: n.cfg.Name, Since: s.At.UTC(),
+			Reason: fmt.Sprintf("node %s at %s is of fleet %s and this node, %s, of fleet %s: they refuse each other", s.Name, s.Addr, s.Fleet, n.cfg.Name, own),
+			Remedy: "check the join addresses of both; a node can change its fleet only with an empty data folder",
+		})
+	}
+	return out
 }
 
 // leaderlessProblem says whether a group lacks a quorum, and who is missing.

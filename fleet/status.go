@@ -16,12 +16,13 @@ import (
 
 // viewRequest asks a node with the catalogue for a view, on behalf of one without.
 type viewRequest struct {
-	Status bool
-	Node   string // NodeDetail
-	Drain  string // DrainProgress
-	Check  string // Check
-	Group  string // GroupStatus
-	List   *listRequest
+	Status   bool
+	Archives bool
+	Node     string // NodeDetail
+	Drain    string // DrainProgress
+	Check    string // Check
+	Group    string // GroupStatus
+	List     *listRequest
 }
 
 type listRequest struct {
@@ -54,6 +55,8 @@ func (n *Node) viewHere(ctx context.Context, r *viewRequest) ([]byte, error) {
 	switch {
 	case r.Status:
 		return encode(n.Status(ctx))
+	case r.Archives:
+		return encode(n.Archives(ctx))
 	case r.Node != "":
 		return encode(n.NodeDetail(ctx, r.Node))
 	case r.Drain != "":
@@ -71,13 +74,10 @@ func (n *Node) viewHere(ctx context.Context, r *viewRequest) ([]byte, error) {
 // Nodes lists the nodes of the fleet.
 func (n *Node) Nodes(ctx context.Context) ([]view.Node, error) {
 	s, err := n.Status(ctx)
+	if err == nil && s.Joining != nil {
+		_, err = n.joining(nil)
+	}
 	return s.Nodes, err
-}
-
-// Status tells the state of the whole fleet as this node sees it, with what is
-// wrong and what to do about it.
-func (n *Node) Status(ctx context.Context) (view.Status, error) {
-	return seen(ctx, n, viewRequest{Status: true}, n.statusHere)
 }
 
 func (n *Node) statusHere(ctx context.Context, c *catalogue.Machine) (view.Status, error) {

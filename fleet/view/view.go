@@ -24,6 +24,34 @@ type Status struct {
 	MovesInFlight       int           `json:"moves_in_flight"`
 	Catalogue           Catalogue     `json:"catalogue"`
 	Problems            []Problem     `json:"problems"`
+	// Joining is set when the node has not joined a fleet and reaches none: it tells of
+	// itself, and everything but Node, FleetID and Problems is empty.
+	Joining *Joining `json:"joining,omitempty"`
+}
+
+// The states of a node that has not joined, as Joining.State has them.
+const (
+	JoiningOpens        = "opening"       // it reads its log and starts its members
+	JoiningNotActivated = "not activated" // it was not told to take part
+	JoiningSearches     = "joining"       // it looks for a fleet, or for others to found one with
+	JoiningEnters       = "entering"      // it is of a fleet, and has no copy of the catalogue yet
+)
+
+// Joining tells how far a node is on its way into a fleet.
+type Joining struct {
+	State          string      `json:"state"` // opening, not activated, joining, entering
+	Zone           string      `json:"zone,omitempty"`
+	Join           []string    `json:"join"`            // the addresses that it was given
+	FoundersSeen   int         `json:"founders_seen"`   // nodes that would found a fleet together, itself included
+	FoundersWanted int         `json:"founders_wanted"` // how many must see each other; 0: it founds none with others
+	Errors         []JoinError `json:"errors"`          // addresses that could not be joined
+}
+
+// JoinError is why an address could not be joined when it was tried last.
+type JoinError struct {
+	Addr   string    `json:"addr"`
+	Time   time.Time `json:"time"`
+	Reason string    `json:"reason"`
 }
 
 // Catalogue tells who holds the fleet's own state.
@@ -149,7 +177,7 @@ type Member struct {
 
 // Problem is something an operator would want to know, with what to do about it.
 type Problem struct {
-	Kind   string    `json:"kind"`  // no_leader, no_quorum, too_few_members, too_few_zones, member_failed, node_unreachable, catalogue_no_leader, disk_full, disk_slow, move_stuck
+	Kind   string    `json:"kind"`  // no_leader, no_quorum, too_few_members, member_failed, node_unreachable, node_dead, repair_held, catalogue_no_leader, disk_full, disk_slow, infeasible, not_joined, other_fleet
 	Thing  string    `json:"thing"` // the group or node concerned
 	Reason string    `json:"reason"`
 	Remedy string    `json:"remedy,omitempty"`
@@ -164,6 +192,18 @@ type Event struct {
 	Node   string    `json:"node,omitempty"`
 	Group  string    `json:"group,omitempty"`
 	Detail string    `json:"detail"`
+}
+
+// Archive is the state that was kept of a removed group, for a group of its name to
+// begin with.
+type Archive struct {
+	Name    string        `json:"name"`
+	Type    string        `json:"type"`
+	GroupID ident.GroupID `json:"group_id"` // the group that it was
+	Bytes   int           `json:"bytes"`    // size of the state
+	Term    uint64        `json:"term"`     // of the last entry that the state contains
+	Index   uint64        `json:"index"`    // the same
+	Removed time.Time     `json:"removed"`  // when the group was
 }
 
 // DrainProgress tells how far a drain is.

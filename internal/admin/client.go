@@ -34,8 +34,10 @@ type ClientOptions struct {
 }
 
 // Client asks one node. Its methods return *Error, whose kind is KindUnreachable
-// when nothing was sent, and KindUnknownOutcome when a change was sent and no
-// whole answer came.
+// when nobody answers at the address, KindUnavailable when a request that changes
+// nothing was sent and its time was over, and KindUnknownOutcome when a change was
+// sent and no whole answer came. A context's deadline is told to the node, so that it
+// mostly answers with what it waited for just before.
 type Client struct {
 	base  string
 	token string
@@ -156,9 +158,15 @@ func (c *Client) do(ctx context.Context, o operation) ([]byte, error) {
 	if c.token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.token)
 	}
+	if end, bounded := ctx.Deadline(); bounded {
+		left := time.Until(end)
+		if left -= min(left/10, maxHeadStart); left > 0 {
+			r.Header.Set(TimeoutHeader, left.String())
+		}
+	}
 	answer, err := c.http.Do(r)
 	if err != nil {
-		return nil, c.transportError(err, o.changes && sent.Load())
+		return nil, c.transportError(err, sent.Load(), o.changes)
 	}
 	defer answer.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswerBytes+1))
@@ -166,7 +174,7 @@ func (c *Client) do(ctx context.Context, o operation) ([]byte, error) {
 		err = fmt.Errorf("it is larger than %d bytes", maxAnswerBytes)
 	}
 	if err != nil {
-		return nil, c.transportError(fmt.Errorf("the answer could not be read: %w", err), o.changes)
+		return nil, c.transportError(fmt.Errorf("the answer could not be read: %w", err), true, o.changes)
 	}
 	if answer.StatusCode != http.StatusOK {
 		return nil, c.answerError(answer, b, o.changes)
@@ -177,14 +185,20 @@ func (c *Client) do(ctx context.Context, o operation) ([]byte, error) {
 	return b, nil
 }
 
-func (c *Client) transportError(err error, unknown bool) error {
+// maxHeadStart is how much sooner than the caller the node gives up, at most.
+const maxHeadStart = time.Second
+
+func (c *Client) transportError(err error, sent, changes bool) error {
 	var at *url.Error
 	if errors.As(err, &at) {
 		err = at.Err
 	}
 	out := newError(KindUnreachable, "check the address and that the node runs", fmt.Sprintf("no answer from the node at %s: %v", c.base, err))
-	if unknown {
+	switch {
+	case sent && changes:
 		out = newError(KindUnknownOutcome, kinds[KindUnknownOutcome].remedy, fmt.Sprintf("the node at %s took the request and did not answer, so it may have been done: %v", c.base, err))
+	case sent && errors.Is(err, context.DeadlineExceeded):
+		out = newError(KindUnavailable, "allow more time, ask another node, or look at the load of this one", fmt.Sprintf("the node at %s took the request and did not answer in time", c.base))
 	}
 	out.cause = err
 	return out
@@ -196,7 +210,7 @@ func (c *Client) answerError(answer *http.Response, b []byte, changes bool) erro
 	if err := json.Unmarshal(b, &e); err != nil || e.Class == "" || e.Message == "" {
 		if changes && answer.StatusCode >= http.StatusInternalServerError {
 			// Perhaps a proxy that lost the node's answer.
-			return c.transportError(fmt.Errorf("the answer was %s", answer.Status), true)
+			return c.transportError(fmt.Errorf("the answer was %s", answer.Status), true, true)
 		}
 		return c.foreign(answer)
 	}
@@ -326,8 +340,18 @@ func (c *Client) RecoverGroup(ctx context.Context, name, confirm string) error {
 	return c.change(ctx, http.MethodPost, nil, recoverBody{confirm}, "v1", "groups", name, "recover")
 }
 
+// Archives lists the states that were kept of removed groups.
+func (c *Client) Archives(ctx context.Context) ([]view.Archive, error) {
+	return getJSON[[]view.Archive](ctx, c, nil, "v1", "archives")
+}
+
+// DropArchive drops one of them for ever.
+func (c *Client) DropArchive(ctx context.Context, name string) error {
+	return c.change(ctx, http.MethodDelete, nil, nil, "v1", "archives", name)
+}
+
 // Call runs a command with a JSON argument, empty for none, and returns its JSON
-// result. A commandID, where given, makes a retry apply once.
+// result. A commandID makes a retry apply once: that of the *Error whose outcome was unknown.
 func (c *Client) Call(ctx context.Context, group, op string, argument []byte, commandID string) ([]byte, error) {
 	q := url.Values{}
 	if commandID != "" {

@@ -20,6 +20,8 @@
 //	POST   /v1/groups/{name}/recover          {"confirm": "name"}
 //	POST   /v1/groups/{name}/call/{op}?command_id=
 //	POST   /v1/groups/{name}/query/{op}?local=&stale=
+//	GET    /v1/archives                       states that were kept of removed groups
+//	DELETE /v1/archives/{name}
 //	GET    /v1/events?after=&wait=
 //	GET    /livez /readyz /metrics, and /debug/pprof/ on request
 //
@@ -27,7 +29,10 @@
 // is the result. Unknown fields and parameters are errors: a misspelt word must
 // not be taken for its default. A body is at most MaxBodyBytes.
 //
-// A failure answers with {"error", "kind", "remedy", "outcome"}; see Error.
+// A failure answers with {"error", "kind", "remedy", "outcome", "command_id"}; see Error.
+//
+// A request may say in the header Raftfleet-Timeout how long it may take, as 5s. It
+// shortens what the server allows, so that the caller is still there for the reason.
 //
 // Who may ask: the server listens on loopback; anywhere else it wants a bearer
 // token or client certificates and refuses to start without. A page in a browser

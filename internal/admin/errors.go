@@ -14,7 +14,7 @@ const (
 	KindInvalid        = "invalid"         // the request is malformed or breaks a limit
 	KindRefused        = "refused"         // it could lose data or the quorum
 	KindRejected       = "rejected"        // the group's own machine answered with an error
-	KindUnavailable    = "unavailable"     // not now: no leader, no catalogue, stopping; nothing was done
+	KindUnavailable    = "unavailable"     // not now: no leader, no catalogue, stopping, no answer in time; nothing was done
 	KindUnknownOutcome = "unknown_outcome" // it may or may not have been done
 	KindOverloaded     = "overloaded"      // a bounded queue is full; nothing was done
 	KindUnhealthy      = "unhealthy"       // a check failed
@@ -40,6 +40,9 @@ type Error struct {
 	Class   string `json:"kind"`
 	Hint    string `json:"remedy,omitempty"`
 	Outcome string `json:"outcome"`
+	// CommandID, of a call whose outcome is unknown, is the id with which it can be
+	// repeated and is applied once all the same; empty where there is none.
+	CommandID string `json:"command_id,omitempty"`
 	// Status is the HTTP status of the answer, zero when there was none.
 	Status int `json:"-"`
 
@@ -139,6 +142,10 @@ func asError(err error, changes bool) *Error {
 		remedy = r.Remedy()
 	}
 	out := newError(kind, remedy, err.Error())
+	var c interface{ CommandID() string }
+	if out.Outcome == OutcomeUnknown && errors.As(err, &c) {
+		out.CommandID = c.CommandID()
+	}
 	if !changes && out.Outcome == OutcomeUnknown {
 		out.Outcome = OutcomeNotDone // reading changes nothing, whatever went wrong
 	}

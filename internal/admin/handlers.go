@@ -79,6 +79,9 @@ func (s *Server) listNodes(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if v.Joining != nil && len(v.Problems) > 0 { // it knows no nodes, which is not that there are none
+		return newError(KindUnavailable, v.Problems[0].Remedy, v.Problems[0].Reason)
+	}
 	return writeJSON(w, fullStatus(v).Nodes)
 }
 
@@ -289,6 +292,28 @@ func (s *Server) recoverGroup(w http.ResponseWriter, r *http.Request) error {
 	return s.done(w, r, s.node.RecoverGroup(r.Context(), name, body.Confirm), "recover a group", "group", name)
 }
 
+func (s *Server) listArchives(w http.ResponseWriter, r *http.Request) error {
+	if err := request(w, r, nil); err != nil {
+		return err
+	}
+	v, err := s.node.Archives(r.Context())
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, full(v))
+}
+
+func (s *Server) dropArchive(w http.ResponseWriter, r *http.Request) error {
+	name, err := groupOf(r)
+	if err == nil {
+		err = request(w, r, nil)
+	}
+	if err != nil {
+		return err
+	}
+	return s.done(w, r, s.node.DropArchive(r.Context(), name), "drop an archive", "archive", name)
+}
+
 func (s *Server) operation(w http.ResponseWriter, r *http.Request) (group, op string, body []byte, err error) {
 	if group, err = groupOf(r); err != nil {
 		return
@@ -335,8 +360,7 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request) error {
 	}
 	result, err := s.node.QueryJSON(r.Context(), group, op, body, local, stale)
 	if err != nil {
-		// A query is posted for its argument's sake, yet changes nothing.
-		return asError(err, false)
+		return err
 	}
 	return writeRaw(w, orNull(result))
 }
@@ -406,5 +430,8 @@ func full[T any](list []T) []T {
 
 func fullStatus(v view.Status) view.Status {
 	v.Nodes, v.Problems, v.Catalogue.Voters = full(v.Nodes), full(v.Problems), full(v.Catalogue.Voters)
+	if j := v.Joining; j != nil {
+		j.Join, j.Errors = full(j.Join), full(j.Errors)
+	}
 	return v
 }

@@ -12,7 +12,8 @@ import (
 // Nodes are named by name or id. Every method may be called concurrently and
 // returns soon after its context ends. An error may carry, found by errors.As,
 // `Kind() string` with one of the kinds of this package, and `Remedy() string`
-// with what to do about it. An error without a kind is KindInternal.
+// with what to do about it. An error without a kind is KindInternal. One of a
+// call whose outcome is unknown may carry `CommandID() string`, to repeat it with.
 type Node interface {
 	Status(ctx context.Context) (view.Status, error)
 	NodeDetail(ctx context.Context, node string) (view.NodeDetail, error)
@@ -46,6 +47,11 @@ type Node interface {
 	// RecoverGroup makes a group that lost its quorum serve again from what is
 	// left of it, which may lose acknowledged commands. confirm must be its name.
 	RecoverGroup(ctx context.Context, name, confirm string) error
+
+	// Archives lists, by name, the states that were kept of removed groups.
+	Archives(ctx context.Context) ([]view.Archive, error)
+	// DropArchive drops one of them for ever.
+	DropArchive(ctx context.Context, name string) error
 
 	// CallJSON runs a command. An empty commandID means a new one.
 	CallJSON(ctx context.Context, group, op string, body []byte, commandID string) ([]byte, error)

@@ -24,6 +24,8 @@ func (nothing) AddGroup(context.Context, string, string, int, bool) error       
 func (nothing) RemoveGroup(context.Context, string, bool) error                           { return nil }
 func (nothing) TransferLeader(context.Context, string, string) error                      { return nil }
 func (nothing) RecoverGroup(context.Context, string, string) error                        { return nil }
+func (nothing) Archives(context.Context) (v []view.Archive, err error)                    { return }
+func (nothing) DropArchive(context.Context, string) error                                 { return nil }
 func (nothing) CallJSON(_ context.Context, _, _ string, b []byte, _ string) ([]byte, error) {
 	return b, nil
 }

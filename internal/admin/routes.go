@@ -21,8 +21,13 @@ type path struct {
 	pattern string
 	methods map[string]endpoint
 	open    bool          // health: neither token nor bound on the number of requests
+	looks   bool          // changes nothing, whatever its method
 	timeout time.Duration // for those that only look; zero = readTimeout, negative = none
 }
+
+// TimeoutHeader says how long a request may take, where that is less than the server
+// allows.
+const TimeoutHeader = "Raftfleet-Timeout"
 
 func get(e endpoint) map[string]endpoint  { return map[string]endpoint{http.MethodGet: e} }
 func post(e endpoint) map[string]endpoint { return map[string]endpoint{http.MethodPost: e} }
@@ -42,7 +47,9 @@ func (s *Server) paths() []path {
 		{pattern: "/v1/groups/{name}/transfer", methods: post(s.transfer)},
 		{pattern: "/v1/groups/{name}/recover", methods: post(s.recoverGroup)},
 		{pattern: "/v1/groups/{name}/call/{op}", methods: post(s.call)},
-		{pattern: "/v1/groups/{name}/query/{op}", methods: post(s.query)},
+		{pattern: "/v1/groups/{name}/query/{op}", methods: post(s.query), looks: true},
+		{pattern: "/v1/archives", methods: get(s.listArchives)},
+		{pattern: "/v1/archives/{name}", methods: map[string]endpoint{http.MethodDelete: s.dropArchive}},
 		{pattern: "/v1/events", methods: get(s.events), timeout: -1},
 		{pattern: "/livez", methods: get(s.live), open: true},
 		{pattern: "/readyz", methods: get(s.ready), open: true},
@@ -90,8 +97,8 @@ func (s *Server) serve(p path) http.Handler {
 		if err == nil {
 			return
 		}
-		e := asError(err, changesState(r.Method))
-		if changesState(r.Method) && e.Class == KindInternal {
+		e := asError(err, changesState(r.Method) && !p.looks)
+		if changesState(r.Method) && !p.looks && e.Class == KindInternal {
 			s.log.Warn("a change that was asked for through the admin API failed", "method", r.Method, "path", r.URL.Path, "from", r.RemoteAddr, "error", err)
 		}
 		writeError(answer, e)
@@ -132,10 +139,17 @@ func (s *Server) dispatch(p path, w http.ResponseWriter, r *http.Request) error 
 	if p.timeout >= 0 {
 		timeout := p.timeout
 		switch {
-		case changesState(r.Method):
+		case changesState(r.Method) && !p.looks:
 			timeout = changeTimeout
 		case timeout == 0:
 			timeout = readTimeout
+		}
+		if text := r.Header.Get(TimeoutHeader); text != "" {
+			own, err := time.ParseDuration(text)
+			if err != nil || own <= 0 {
+				return newError(KindInvalid, "use a duration greater than zero such as 5s", fmt.Sprintf("%s is %q, which is no duration greater than zero", TimeoutHeader, text))
+			}
+			timeout = min(timeout, own)
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), timeout)
 		defer cancel()

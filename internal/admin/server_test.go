@@ -110,7 +110,7 @@ func TestEmptyListsAreNotNull(t *testing.T) {
 	n.Do(func(n *admintest.Node) {
 		n.Fleet.Nodes, n.Fleet.Problems, n.Fleet.Catalogue.Voters, n.Groups, n.EventLog = nil, nil, nil, nil, nil
 	})
-	for _, path := range []string{"/v1/status", "/v1/nodes", "/v1/groups", "/v1/gossip/members", "/v1/events"} {
+	for _, path := range []string{"/v1/status", "/v1/nodes", "/v1/groups", "/v1/gossip/members", "/v1/archives", "/v1/events"} {
 		if code, body, _ := ask(t, s, "GET", path, ""); code != 200 || strings.Contains(body, "null") {
 			t.Errorf("%s: %d %s", path, code, body)
 		}

@@ -29,6 +29,8 @@ type Node struct {
 	Groups   []view.GroupStatus
 	EventLog []view.Event
 	Counter  int64
+	// Kept are the archives.
+	Kept []view.Archive
 	// Drains are what DrainProgress tells, one after the other; the last one stays.
 	Drains []view.DrainProgress
 	// AtRisk are the groups that CheckNode tells for every node.
@@ -45,11 +47,15 @@ type Node struct {
 }
 
 // Failure is an error with a kind and a remedy.
-type Failure struct{ Text, What, Try string }
+type Failure struct {
+	Text, What, Try string
+	ID              string // of the command, where the outcome is unknown
+}
 
-func (f Failure) Error() string  { return f.Text }
-func (f Failure) Kind() string   { return f.What }
-func (f Failure) Remedy() string { return f.Try }
+func (f Failure) Error() string     { return f.Text }
+func (f Failure) Kind() string      { return f.What }
+func (f Failure) Remedy() string    { return f.Try }
+func (f Failure) CommandID() string { return f.ID }
 
 // Began is when everything in the fleet began.
 var Began = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -145,7 +151,7 @@ func (n *Node) begin(ctx context.Context, method string, args ...any) error {
 }
 
 func notFound(what, name string) error {
-	return Failure{fmt.Sprintf("there is no %s %q", what, name), admin.KindNotFound, "list what there is: fleetctl " + what + " ls"}
+	return Failure{Text: fmt.Sprintf("there is no %s %q", what, name), What: admin.KindNotFound, Try: "list what there is: fleetctl " + what + " ls"}
 }
 
 // node returns the index of a node.
@@ -280,7 +286,7 @@ func (n *Node) ForgetNode(ctx context.Context, node string, force bool) error {
 		return err
 	}
 	if n.Fleet.Nodes[i].Alive && !force {
-		return Failure{fmt.Sprintf("node %q is alive", node), admin.KindRefused, "drain it first"}
+		return Failure{Text: fmt.Sprintf("node %q is alive", node), What: admin.KindRefused, Try: "drain it first"}
 	}
 	n.Fleet.Nodes = slices.Delete(slices.Clone(n.Fleet.Nodes), i, i+1)
 	return nil
@@ -328,7 +334,7 @@ func (n *Node) AddGroup(ctx context.Context, name, typeName string, replicas int
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if _, err := n.group(name); err == nil {
-		return Failure{fmt.Sprintf("a group %q exists", name), admin.KindExists, ""}
+		return Failure{Text: fmt.Sprintf("a group %q exists", name), What: admin.KindExists, Try: ""}
 	}
 	g := group(name, ident.GroupID(len(n.Groups)+2), typeName, "a")
 	g.Replicas = replicas
@@ -381,6 +387,31 @@ func (n *Node) RecoverGroup(ctx context.Context, name, confirm string) error {
 	return err
 }
 
+// Archives implements admin.Node.
+func (n *Node) Archives(ctx context.Context) ([]view.Archive, error) {
+	if err := n.begin(ctx, "Archives"); err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.Kept), nil
+}
+
+// DropArchive implements admin.Node.
+func (n *Node) DropArchive(ctx context.Context, name string) error {
+	if err := n.begin(ctx, "DropArchive", name); err != nil {
+		return err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	before := len(n.Kept)
+	n.Kept = slices.DeleteFunc(slices.Clone(n.Kept), func(a view.Archive) bool { return a.Name == name })
+	if len(n.Kept) == before {
+		return notFound("archive", name)
+	}
+	return nil
+}
+
 // CallJSON implements admin.Node: add on a counter.
 func (n *Node) CallJSON(ctx context.Context, name, op string, body []byte, commandID string) ([]byte, error) {
 	if err := n.begin(ctx, "CallJSON", name, op, string(body), commandID); err != nil {
@@ -392,11 +423,11 @@ func (n *Node) CallJSON(ctx context.Context, name, op string, body []byte, comma
 		return nil, err
 	}
 	if op != "add" {
-		return nil, Failure{fmt.Sprintf("a counter has no command %q", op), admin.KindNotFound, "its commands are: add"}
+		return nil, Failure{Text: fmt.Sprintf("a counter has no command %q", op), What: admin.KindNotFound, Try: "its commands are: add"}
 	}
 	var by int64
 	if err := json.Unmarshal(body, &by); err != nil {
-		return nil, Failure{fmt.Sprintf("the argument of add: %v", err), admin.KindInvalid, "give a whole number"}
+		return nil, Failure{Text: fmt.Sprintf("the argument of add: %v", err), What: admin.KindInvalid, Try: "give a whole number"}
 	}
 	n.Counter += by
 	return fmt.Append(nil, n.Counter), nil
