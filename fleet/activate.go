@@ -368,7 +368,7 @@ func (n *Node) isOut(ctx context.Context) (bool, error) {
 		if n.Err() != nil {
 			return false, n.Err()
 		}
-		if e := pause(ctx, tries, err); e != nil {
+		if e := n.pause(ctx, tries, err); e != nil {
 			return false, fmt.Errorf("%w; last: %w", e, err)
 		}
 	}

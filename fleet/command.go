@@ -14,7 +14,7 @@ import (
 
 // deadline is when a call without one gives up.
 func (n *Node) deadline(ctx context.Context) time.Time {
-	d := time.Now().Add(n.cfg.CallTimeout)
+	d := n.exec.Now().Add(n.cfg.CallTimeout)
 	if own, ok := ctx.Deadline(); ok {
 		return own
 	}
@@ -35,7 +35,7 @@ func (n *Node) Command(ctx context.Context, name string, command []byte, opts ..
 }
 
 func (r *router) command(ctx context.Context, name string, body []byte, repeat group.CommandID) ([]byte, error) {
-	call := commandCall{router: r, name: name, deadline: r.node.deadline(ctx)}
+	call := commandCall{router: r, name: name, deadline: r.node.deadline(ctx), silent: silence{exec: r.node.exec}}
 	call.command.Body = body
 	result, err := call.run(ctx, repeat)
 	if err == nil {
@@ -118,10 +118,10 @@ func (c *commandCall) run(ctx context.Context, repeat group.CommandID) ([]byte, 
 			return nil, err
 		}
 		last = err
-		if time.Now().After(c.deadline) {
+		if c.router.node.exec.Now().After(c.deadline) {
 			err = context.DeadlineExceeded
 		} else {
-			err = pause(ctx, c.tries, err)
+			err = c.router.node.pause(ctx, c.tries, err)
 		}
 		if err != nil {
 			c.retain()
@@ -199,10 +199,10 @@ func (c *commandCall) establish(ctx context.Context, s *group.SessionClient, g i
 			if !c.retriable(err) {
 				return 0, err
 			}
-			if time.Now().After(c.deadline) {
+			if c.router.node.exec.Now().After(c.deadline) {
 				return 0, fmt.Errorf("%w; last: %w", context.DeadlineExceeded, noLeaderIfUnknown(c.name, err))
 			}
-			if e := pause(ctx, c.tries, err); e != nil {
+			if e := c.router.node.pause(ctx, c.tries, err); e != nil {
 				return 0, fmt.Errorf("%w; last: %w", e, noLeaderIfUnknown(c.name, err))
 			}
 		}
@@ -259,7 +259,7 @@ func (r *router) sendCommand(ctx context.Context, route cache.Route, c *group.Pr
 	if route.Leader == n.id {
 		w := takeWaiter()
 		n.host.Propose(route.Group, *c, w.done)
-		if err := w.wait(ctx, deadline); err != nil {
+		if err := w.wait(ctx, n.exec, deadline); err != nil {
 			return attempt{err: err, sent: true}
 		}
 		a := attempt{result: w.result, err: w.err}
@@ -279,7 +279,7 @@ func (r *router) register(ctx context.Context, route cache.Route, deadline time.
 			session = id
 			w.done(nil, err)
 		})
-		if err := w.wait(ctx, deadline); err != nil {
+		if err := w.wait(ctx, r.node.exec, deadline); err != nil {
 			return 0, err
 		}
 		err := w.err

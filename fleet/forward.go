@@ -90,7 +90,7 @@ func (n *Node) forwardFor(ctx context.Context, r forwardRequest) ([]byte, error)
 		if err == nil || !retriable(err) {
 			return body, err
 		}
-		if e := pause(ctx, tries, err); e != nil {
+		if e := n.pause(ctx, tries, err); e != nil {
 			return nil, fmt.Errorf("%w; last: %w", e, err)
 		}
 	}

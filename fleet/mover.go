@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/placement"
 )
@@ -24,6 +26,8 @@ import (
 type mover struct {
 	mu      sync.Mutex
 	pending map[ident.GroupID]time.Time // when to look next
+	ready   []ident.GroupID             // whose time has come, until a worker takes them
+	workers int                         // that run
 	leading map[ident.GroupID]leading   // since when this node leads a group
 	wake    chan struct{}
 }
@@ -63,6 +67,10 @@ func (m *mover) look(g ident.GroupID, at time.Time) {
 		m.pending[g] = at
 	}
 	m.mu.Unlock()
+	m.ring()
+}
+
+func (m *mover) ring() {
 	select {
 	case m.wake <- struct{}{}:
 	default:
@@ -70,12 +78,12 @@ func (m *mover) look(g ident.GroupID, at time.Time) {
 }
 
 // leadsSince tells since when this node leads a group in a term.
-func (m *mover) leadsSince(g ident.GroupID, term uint64) time.Time {
+func (m *mover) leadsSince(g ident.GroupID, term uint64, now time.Time) time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	l := m.leading[g]
 	if l.term != term {
-		l = leading{term, time.Now()}
+		l = leading{term, now}
 		m.leading[g] = l
 	}
 	return l.since
@@ -88,19 +96,42 @@ func (m *mover) led(g ident.GroupID) {
 	delete(m.leading, g)
 }
 
-// due takes the groups whose time has come and tells when the next one is.
-func (m *mover) due(now time.Time) (due []ident.GroupID, next time.Time) {
+// due makes the groups ready whose time has come, unless some still are. It tells
+// when the next one is due, zero if none is, and how many workers are to be started.
+func (m *mover) due(now time.Time) (next time.Time, start int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if len(m.ready) > 0 {
+		return next, 0 // the worker that takes the last one rings
+	}
 	for g, at := range m.pending {
 		if !at.After(now) {
-			due = append(due, g)
+			m.ready = append(m.ready, g)
 			delete(m.pending, g)
 		} else if next.IsZero() || at.Before(next) {
 			next = at
 		}
 	}
-	return due, next
+	slices.Sort(m.ready)
+	start = min(len(m.ready), moveWorkers-m.workers)
+	m.workers += start
+	return next, start
+}
+
+// take gives a worker its next group; false when there is none and the worker ends.
+func (m *mover) take() (ident.GroupID, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.ready) == 0 {
+		m.workers--
+		return 0, false
+	}
+	g := m.ready[0]
+	m.ready = m.ready[1:]
+	if len(m.ready) == 0 {
+		m.ring() // for those that became due meanwhile
+	}
+	return g, true
 }
 
 // memberChanged is told by the host, on a lane: it must not block.
@@ -109,8 +140,9 @@ func (n *Node) memberChanged(info group.Info) {
 		n.router.table.Put(info.Name, cache.Route{Group: info.Group, Leader: info.Leader, Term: info.Term})
 	}
 	if info.Role == consensus.Leader {
-		n.mover.leadsSince(info.Group, info.Term)
-		n.mover.look(info.Group, time.Now())
+		now := n.exec.Now()
+		n.mover.leadsSince(info.Group, info.Term, now)
+		n.mover.look(info.Group, now)
 	} else {
 		n.mover.led(info.Group)
 	}
@@ -119,42 +151,32 @@ func (n *Node) memberChanged(info group.Info) {
 
 // move works off the list for as long as the node runs.
 func (n *Node) move(ctx context.Context) {
-	work := make(chan ident.GroupID)
-	var wg sync.WaitGroup
-	for range moveWorkers {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			for g := range work {
-				n.moveOne(ctx, g)
-			}
-		}()
-	}
-	defer wg.Wait()
-	defer close(work)
-	wg.Add(1)
-	go func() {
-		defer wg.Done()
-		n.watchTargets(ctx)
-	}()
+	n.background(n.watchTargets)
 	for {
-		due, next := n.mover.due(time.Now())
-		for _, g := range due {
-			select {
-			case work <- g:
-			case <-ctx.Done():
-				return
-			}
+		now := n.exec.Now()
+		next, start := n.mover.due(now)
+		for range start {
+			n.background(n.moveReady)
 		}
-		var timer <-chan time.Time
+		var wait time.Duration
 		if !next.IsZero() {
-			timer = time.After(time.Until(next))
+			wait = max(next.Sub(now), time.Millisecond)
 		}
-		select {
-		case <-timer:
-		case <-n.mover.wake:
-		case <-ctx.Done():
+		if n.await(ctx, wait, n.mover.wake) != nil {
 			return
+		}
+	}
+}
+
+// moveReady is a worker: it has groups take steps until none is ready.
+func (n *Node) moveReady(ctx context.Context) {
+	for {
+		g, ok := n.mover.take()
+		if !ok {
+			return
+		}
+		if ctx.Err() == nil {
+			n.moveOne(ctx, g)
 		}
 	}
 }
@@ -178,7 +200,7 @@ func (n *Node) watchTargets(ctx context.Context) {
 				}
 			}
 			seen = index
-			now := time.Now()
+			now := n.exec.Now()
 			for _, g := range groups {
 				if info, ok := n.host.Info(g); ok && info.Role == consensus.Leader {
 					n.mover.look(g, now)
@@ -196,9 +218,7 @@ func (n *Node) watchTargets(ctx context.Context) {
 				n.mover.look(ident.Catalogue, now)
 			}
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
+		if n.await(ctx, 0, changed) != nil {
 			return
 		}
 	}
@@ -214,7 +234,7 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 	if c == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	ctx, cancel := exec.WithTimeout(ctx, n.exec, stepTimeout)
 	defer cancel()
 	status, err := n.host.Status(ctx, id)
 	s := &status.Core
@@ -233,7 +253,8 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 	}
 	step := nextStep(s, wanted, n.id, n.mayLead)
 	if step.kind == stepTransfer && step.optional {
-		if rested := n.mover.leadsSince(id, s.Term).Add(leaderRest); time.Now().Before(rested) {
+		now := n.exec.Now()
+		if rested := n.mover.leadsSince(id, s.Term, now).Add(leaderRest); now.Before(rested) {
 			n.mover.look(id, rested)
 			step = noStep
 		}
@@ -243,7 +264,7 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 			n.settle(ctx, g, s)
 		}
 		if wanted.preferred != 0 && wanted.preferred != n.id && n.mayLead(wanted.preferred) {
-			n.mover.look(id, time.Now().Add(preferredRetry)) // it is there, and not caught up yet
+			n.mover.look(id, n.exec.Now().Add(preferredRetry)) // it is there, and not caught up yet
 		}
 		return
 	}
@@ -254,27 +275,18 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 	if err := n.take(ctx, id, s, step); err != nil {
 		n.log.Debug("a step of a move was not taken", "group", info.Name, "step", step.String(), "error", err)
 	}
-	n.mover.look(id, time.Now().Add(moveRetry))
+	n.mover.look(id, n.exec.Now().Add(moveRetry))
 }
 
 // take carries one step out.
 func (n *Node) take(ctx context.Context, id ident.GroupID, s *consensus.Status, st step) error {
-	failed := make(chan error, 1)
-	done := func(err error) { failed <- err }
 	switch st.kind {
 	case stepChange:
-		n.host.Change(id, st.change, s.ConfigIndex, done)
+		return n.outcome(ctx, func(done func(error)) { n.host.Change(id, st.change, s.ConfigIndex, done) })
 	case stepTransfer:
-		n.host.Transfer(id, st.to, done)
-	default:
-		return nil
+		return n.outcome(ctx, func(done func(error)) { n.host.Transfer(id, st.to, done) })
 	}
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return nil
 }
 
 // settle reports a group's configuration once it is its target, so that members
@@ -288,7 +300,7 @@ func (n *Node) settle(ctx context.Context, g *catalogue.Group, s *consensus.Stat
 		r.Members = append(r.Members, catalogue.Member{ID: ident.MemberID(v.ID), Node: ident.NodeID(v.Node)})
 	}
 	if _, err := n.propose(ctx, &r); err != nil && !errors.Is(err, ErrNoGroup) {
-		n.mover.look(g.ID, time.Now().Add(moveRetry))
+		n.mover.look(g.ID, n.exec.Now().Add(moveRetry))
 		return
 	}
 	n.events.add(view.Event{Kind: "move_done", Node: n.cfg.Name, Group: g.Name, Detail: fmt.Sprintf("members are as targeted (epoch %d)", g.Epoch)})
@@ -333,7 +345,8 @@ func (n *Node) catalogueTarget(c *catalogue.Machine, s *consensus.Status) target
 	for _, id := range placement.CatalogueVoters(in, voting) {
 		voter[id] = true
 	}
-	for id, m := range members {
+	for _, node := range in {
+		id, m := node.ID, members[node.ID]
 		p := consensus.Member{ID: consensus.MemberID(m), Node: uint64(id)}
 		if voter[id] {
 			t.voters = append(t.voters, p)

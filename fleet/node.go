@@ -2,13 +2,9 @@ package fleet
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,7 +14,9 @@ import (
 	"github.com/raftfleet/raftfleet/gossip"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/admin"
+	"github.com/raftfleet/raftfleet/internal/assemble"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/internal/store"
 	"github.com/raftfleet/raftfleet/internal/wal"
@@ -39,15 +37,17 @@ type (
 // concurrent use.
 type Node struct {
 	cfg  Config
+	exec exec.Exec
+	rand func(n int) int
 	id   ident.NodeID
 	boot uint64
 	log  *slog.Logger
 
 	store   store.Store
 	wal     *wal.Log
-	wire    *wire.Transport
+	wire    assemble.Wire
 	host    *group.Host
-	gossip  *gossip.Gossip
+	gossip  assemble.Gossip
 	router  router
 	queries routedQueries
 	events  *eventLog
@@ -70,7 +70,7 @@ type Node struct {
 
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
-	wg        sync.WaitGroup
+	tasks     tasks
 	ready     chan struct{} // closed once Open is done; handlers wait for it
 	closeOnce sync.Once
 	closeErr  error
@@ -123,7 +123,14 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	n := &Node{cfg: cfg, log: cfg.Logger, events: newEventLog(), types: make(map[string]group.Type), ready: make(chan struct{})}
+	parts, ok := assemble.From(ctx)
+	if !ok {
+		parts = machineParts(cfg)
+	}
+	n := &Node{
+		cfg: cfg, exec: parts.Exec, rand: parts.Rand, log: cfg.Logger, events: newEventLog(),
+		types: make(map[string]group.Type), ready: make(chan struct{}),
+	}
 	n.ctx, n.cancel = context.WithCancelCause(context.Background())
 	n.router = router{node: n, table: cache.New()}
 	n.mover.init()
@@ -135,21 +142,21 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	for _, t := range cfg.Types {
 		n.types[t.TypeName()] = t
 	}
-	if err := n.openStorage(); err != nil {
+	if n.store, n.wal, err = parts.Storage(); err != nil {
 		return nil, err
 	}
 	identity := n.store.Identity()
 	n.id, n.fleet = identity.Node, identity.Fleet
-	n.boot = randomBoot()
+	n.boot = parts.ID()
 	n.log = n.log.With("node", cfg.Name)
 
-	if err := n.openWire(); err != nil {
+	if err := n.openWire(parts.Wire); err != nil {
 		return nil, err
 	}
-	if err := n.openHost(); err != nil {
+	if err := n.openHost(parts.Host); err != nil {
 		return nil, err
 	}
-	if err := n.openGossip(); err != nil {
+	if err := n.openGossip(parts.Gossip); err != nil {
 		return nil, err
 	}
 	if err := n.openAdmin(); err != nil {
@@ -165,50 +172,18 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	return n, ctx.Err()
 }
 
-func randomBoot() uint64 {
-	var b [8]byte
-	rand.Read(b[:]) // never fails
-	return binary.LittleEndian.Uint64(b[:]) | 1
-}
-
-func (n *Node) openStorage() error {
-	var err error
-	options := wal.Options{Logger: n.log}
-	dir := "wal"
-	if n.cfg.InMemory {
-		n.store = store.OpenMemory(n.cfg.Name)
-		options.FS, options.SegmentBytes = wal.NewMemFS(), 4<<20
-	} else {
-		n.store, err = store.Open(n.cfg.DataDir, store.Options{Name: n.cfg.Name, Logger: n.log})
-		if err != nil {
-			return err
-		}
-		dir = filepath.Join(n.cfg.DataDir, "wal")
-	}
-	options.Checkpoints = n.store
-	n.wal, err = wal.Open(dir, options)
-	return err
-}
-
-func (n *Node) openWire() error {
-	l, err := net.Listen("tcp", n.cfg.Listen)
-	if err != nil {
-		return fmt.Errorf("fleet: Config.Listen %q: %w; choose a free port of this machine, or port 0", n.cfg.Listen, err)
-	}
-	n.wire, err = wire.New(wire.Config{
-		Fleet: n.fleet, Node: n.id, Boot: n.boot, Listener: l, Resolve: n.resolve,
+func (n *Node) openWire(open func(wire.Config) (assemble.Wire, error)) (err error) {
+	n.wire, err = open(wire.Config{
+		Fleet: n.fleet, Node: n.id, Boot: n.boot, Resolve: n.resolve,
 		TLS: n.cfg.TLS, Handler: handler{n}, Logger: n.log,
 	})
-	if err != nil {
-		l.Close()
-	}
 	return err
 }
 
-func (n *Node) openHost() error {
+func (n *Node) openHost(open func(group.HostConfig) (*group.Host, error)) error {
 	types := append(slices.Clone(n.cfg.Types), catalogueType{n})
 	var err error
-	n.host, err = group.NewHost(group.HostConfig{
+	n.host, err = open(group.HostConfig{
 		Node: n.id, Log: n.wal, Store: n.store, Transport: n.wire, Types: types, Logger: n.log,
 		OnChange: n.memberChanged, OnBroken: n.broken,
 	})
@@ -222,9 +197,8 @@ func (n *Node) openHost() error {
 	return n.host.Resume()
 }
 
-func (n *Node) openGossip() error {
-	var err error
-	n.gossip, err = gossip.Start(gossip.Config{
+func (n *Node) openGossip(open func(gossip.Config) (assemble.Gossip, error)) (err error) {
+	n.gossip, err = open(gossip.Config{
 		Meta: gossip.Meta{
 			Fleet: n.fleet, Node: n.id, Boot: n.boot, Name: n.cfg.Name, State: gossip.StateInactive,
 			ProtocolMin: wire.ProtocolMin, ProtocolMax: wire.ProtocolMax, Founders: uint8(n.cfg.Founders),
@@ -274,13 +248,9 @@ func (n *Node) GossipAddr() string { return n.gossip.Addr() }
 // others are told is in Nodes.
 func (n *Node) ListenAddr() string { return n.wire.Addr().String() }
 
-// background runs f on a goroutine that Close waits for.
+// background runs f beside the caller; Close waits for it.
 func (n *Node) background(f func(ctx context.Context)) {
-	n.wg.Add(1)
-	go func() {
-		defer n.wg.Done()
-		f(n.ctx)
-	}()
+	n.tasks.start(n.exec, func() { f(n.ctx) })
 }
 
 // broken ends a node whose log failed: nothing that it could still say is worth
@@ -324,8 +294,7 @@ func (n *Node) close() error {
 		}
 		errs = append(errs, n.gossip.Close())
 	}
-	n.wg.Wait()
-	n.queries.wg.Wait()
+	n.tasks.end(n.exec)
 	if n.host != nil {
 		n.host.Close()
 	}

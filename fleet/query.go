@@ -37,7 +37,7 @@ func (n *Node) Query(ctx context.Context, name string, query []byte, opts ...gro
 
 func (r *router) query(ctx context.Context, name string, query []byte, o group.CallOptions, tries *int) ([]byte, error) {
 	deadline := r.node.deadline(ctx)
-	var silent silence
+	silent := silence{exec: r.node.exec}
 	for {
 		var result []byte
 		route, err := r.locateBut(ctx, name, &silent)
@@ -53,10 +53,10 @@ func (r *router) query(ctx context.Context, name string, query []byte, o group.C
 		if !retriable(err) || o.Read == group.ReadLocal {
 			return nil, err
 		}
-		if time.Now().After(deadline) {
+		if r.node.exec.Now().After(deadline) {
 			return nil, fmt.Errorf("%w; last: %w", context.DeadlineExceeded, noLeaderIfUnknown(name, err))
 		}
-		if e := pause(ctx, *tries, err); e != nil {
+		if e := r.node.pause(ctx, *tries, err); e != nil {
 			return nil, fmt.Errorf("%w; last: %w", e, noLeaderIfUnknown(name, err))
 		}
 	}
@@ -126,11 +126,11 @@ func (n *Node) queryStale(ctx context.Context, route cache.Route, query []byte, 
 	g := route.Group
 	if f, ok := n.router.fresh.Load(g); ok {
 		f := f.(freshness)
-		if applied, _, err := n.host.Applied(g); err == nil && applied >= f.index && time.Since(f.asked) <= most {
+		if applied, _, err := n.host.Applied(g); err == nil && applied >= f.index && n.exec.Now().Sub(f.asked) <= most {
 			return n.host.QueryLocal(g, query)
 		}
 	}
-	asked := time.Now()
+	asked := n.exec.Now()
 	index, err := n.readIndex(ctx, route, deadline)
 	if err != nil {
 		return nil, err

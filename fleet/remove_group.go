@@ -12,6 +12,7 @@ import (
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
@@ -86,7 +87,7 @@ func (n *Node) removeSealed(ctx context.Context, g *catalogue.Group, remove *cat
 const sealTimeout = 3 * time.Second
 
 func (n *Node) seal(ctx context.Context, g *catalogue.Group, closed bool) error {
-	ctx, cancel := context.WithTimeout(ctx, sealTimeout)
+	ctx, cancel := exec.WithTimeout(ctx, n.exec, sealTimeout)
 	defer cancel()
 	return n.atLeader(ctx, g.Name, func(ctx context.Context, route cache.Route) error {
 		if route.Group != g.ID {
@@ -109,14 +110,7 @@ func sealBody(closed bool) []byte {
 }
 
 func (n *Node) sealHere(ctx context.Context, g ident.GroupID, closed bool) error {
-	done := make(chan error, 1)
-	n.host.Seal(g, closed, func(err error) { done <- err })
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return n.outcome(ctx, func(done func(error)) { n.host.Seal(g, closed, done) })
 }
 
 // exported is a group's state and where in its history it stands.

@@ -3,9 +3,9 @@ package fleet
 import (
 	"context"
 	"runtime"
-	"sync"
 
 	"github.com/raftfleet/raftfleet/group"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
@@ -15,7 +15,6 @@ import (
 type routedQueries struct {
 	node *Node
 	jobs chan queryJob
-	wg   sync.WaitGroup
 }
 
 type queryJob struct {
@@ -31,14 +30,13 @@ const queriesWaiting = 4096
 func (q *routedQueries) start(n *Node) {
 	q.node, q.jobs = n, make(chan queryJob, queriesWaiting)
 	for range runtime.GOMAXPROCS(0) {
-		q.wg.Go(func() {
+		n.background(func(ctx context.Context) {
 			for {
-				select {
-				case j := <-q.jobs:
-					q.answer(j)
-				case <-n.ctx.Done():
+				j, err := exec.Await(ctx, n.exec, q.jobs)
+				if err != nil {
 					return
 				}
+				q.answer(j)
 			}
 		})
 	}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/raftfleet/raftfleet/cache"
 	"github.com/raftfleet/raftfleet/group"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/internal/wire"
 )
@@ -78,8 +78,8 @@ func (r *router) locateBut(ctx context.Context, name string, silent *silence) (c
 		members := silent.others(reply.Members)
 		// Nobody knows who leads: ask the members in turn, the preferred one first half of the time.
 		i := 0
-		if rand.IntN(2) == 0 {
-			i = rand.IntN(len(members))
+		if r.node.rand(2) == 0 {
+			i = r.node.rand(len(members))
 		}
 		route.Leader = members[i]
 	}
@@ -112,27 +112,20 @@ func (r *router) learn(name string, asked cache.Route, err error) {
 
 // pause waits before another attempt: hardly at all when the answer said where to
 // go, longer the longer nobody leads.
-func pause(ctx context.Context, tries int, err error) error {
+func (n *Node) pause(ctx context.Context, tries int, err error) error {
 	var nl *group.NotLeaderError
 	if errors.As(err, &nl) && nl.Leader != 0 && tries < 4 {
 		return ctx.Err()
 	}
 	d := min(5*time.Millisecond<<min(tries, 6), 200*time.Millisecond)
-	t := time.NewTimer(d/2 + rand.N(d))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return exec.Sleep(ctx, n.exec, d/2+time.Duration(n.rand(int(d))))
 }
 
 // ask sends a request to the node of a route and waits for its answer.
 func (r *router) ask(ctx context.Context, route cache.Route, request []byte, deadline time.Time) attempt {
 	w := takeWaiter()
 	r.node.wire.CallAsync(route.Leader, request, deadline, w.done)
-	if err := w.wait(ctx, deadline.Add(time.Second)); err != nil {
+	if err := w.wait(ctx, r.node.exec, deadline.Add(time.Second)); err != nil {
 		return attempt{err: err, sent: true} // the wire ends calls at their deadline: this is its second line
 	}
 	body, err := w.result, w.err

@@ -10,6 +10,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/raftfleet/raftfleet/group"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
@@ -88,14 +89,10 @@ func (h handler) Request(from ident.NodeID, b []byte, reply func([]byte)) {
 	}
 }
 
-// serve runs f on a goroutine of its own and answers with what it returns.
+// serve runs f beside the caller and answers with what it returns.
 func (n *Node) serve(reply func([]byte), f func(context.Context) ([]byte, error)) {
-	if n.ctx.Err() != nil {
-		reply(answerFor(group.ErrStopped))
-		return
-	}
-	go func() {
-		ctx, cancel := context.WithTimeout(n.ctx, serveTimeout)
+	if n.ctx.Err() != nil || !n.tasks.start(n.exec, func() {
+		ctx, cancel := exec.WithTimeout(n.ctx, n.exec, serveTimeout)
 		defer cancel()
 		body, err := f(ctx)
 		if err != nil {
@@ -103,7 +100,9 @@ func (n *Node) serve(reply func([]byte), f func(context.Context) ([]byte, error)
 			return
 		}
 		reply(answerBody(body))
-	}()
+	}) {
+		reply(answerFor(group.ErrStopped))
+	}
 }
 
 // queryHere answers a linearizable query of another node. The machine's own error

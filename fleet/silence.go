@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/raftfleet/raftfleet/cache"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
@@ -19,6 +20,7 @@ var errNoAnswer = errors.New("the node did not answer in time")
 
 // silence is what a call remembers of the last node that did not answer it.
 type silence struct {
+	exec  exec.Exec
 	asked cache.Route
 	again time.Time // when that node may be asked again
 	times int
@@ -26,7 +28,7 @@ type silence struct {
 
 // until is when the next attempt ends.
 func (s *silence) until(deadline time.Time) time.Time {
-	if t := time.Now().Add(patience << min(s.times, 4)); t.Before(deadline) {
+	if t := s.exec.Now().Add(patience << min(s.times, 4)); t.Before(deadline) {
 		return t
 	}
 	return deadline
@@ -35,7 +37,7 @@ func (s *silence) until(deadline time.Time) time.Time {
 // note takes in how an attempt ended.
 func (s *silence) note(asked cache.Route, err error) {
 	if errors.Is(err, errNoAnswer) {
-		s.asked, s.again = asked, time.Now().Add(patience)
+		s.asked, s.again = asked, s.exec.Now().Add(patience)
 		s.times++
 	}
 }
@@ -44,12 +46,12 @@ func (s *silence) note(asked cache.Route, err error) {
 // newer than the one in which it was silent.
 func (s *silence) of(route cache.Route) bool {
 	return s != nil && s.times > 0 && route.Leader == s.asked.Leader &&
-		(s.asked.Term == 0 || route.Term <= s.asked.Term) && time.Now().Before(s.again)
+		(s.asked.Term == 0 || route.Term <= s.asked.Term) && s.exec.Now().Before(s.again)
 }
 
 // others are the members to ask instead; all of them when there is nobody else.
 func (s *silence) others(members []ident.NodeID) []ident.NodeID {
-	if s == nil || s.times == 0 || !time.Now().Before(s.again) {
+	if s == nil || s.times == 0 || !s.exec.Now().Before(s.again) {
 		return members
 	}
 	var others []ident.NodeID

@@ -7,6 +7,7 @@ import (
 	"github.com/raftfleet/raftfleet/cache"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/exec"
 )
 
 // TransferLeader hands a group's leadership to its member on a node, named by name
@@ -60,14 +61,7 @@ func (n *Node) transferHere(ctx context.Context, r transferRequest) error {
 			}
 		}
 	}
-	done := make(chan error, 1)
-	n.host.Transfer(r.Group, r.To, func(err error) { done <- err })
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return n.outcome(ctx, func(done func(error)) { n.host.Transfer(r.Group, r.To, done) })
 }
 
 // giveLeadershipAway hands every leadership of this node to another member before
@@ -76,7 +70,7 @@ func (n *Node) giveLeadershipAway() {
 	if n.host == nil || n.ctx.Err() != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(n.ctx, leaveTimeout)
+	ctx, cancel := exec.WithTimeout(n.ctx, n.exec, leaveTimeout)
 	defer cancel()
 	waiting := 0
 	infos := n.host.Infos()
@@ -97,9 +91,7 @@ func (n *Node) giveLeadershipAway() {
 		}
 	}
 	for ; waiting > 0; waiting-- {
-		select {
-		case <-done:
-		case <-ctx.Done():
+		if _, err := exec.Await(ctx, n.exec, done); err != nil {
 			return
 		}
 	}
