@@ -104,6 +104,8 @@ type cluster struct {
 	cut     map[[2]MemberID]bool // links that lose everything
 	trace   func(format string, args ...any)
 	onRead  func(id MemberID, r ReadReady)
+	// beforeStep is called before each step of a random schedule, if it is set.
+	beforeStep func()
 
 	leaders   map[uint64]MemberID    // by term
 	committed map[uint64]uint64      // index -> term

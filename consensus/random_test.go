@@ -84,6 +84,9 @@ func (c *cluster) run(steps int) {
 		c.add(id, cfg, disk)
 	}
 	for range steps {
+		if c.beforeStep != nil {
+			c.beforeStep()
+		}
 		c.step(&s)
 		if c.failure != nil {
 			return

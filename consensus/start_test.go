@@ -85,7 +85,7 @@ func TestConfigNamesWhatIsWrong(t *testing.T) {
 
 // TestPure: the protocol reaches nothing outside by itself.
 func TestPure(t *testing.T) {
-	allowed := []string{"encoding/binary", "errors", "fmt", "math", "slices", "sort", "strconv", "strings"}
+	allowed := []string{"encoding/binary", "errors", "fmt", "iter", "math", "slices", "sort", "strconv", "strings"}
 	for _, folder := range []string{".", "quorum", "tracker"} {
 		paths, _ := filepath.Glob(filepath.Join(folder, "*.go"))
 		for _, path := range paths {

@@ -1,5 +1,10 @@
 package tracker
 
+import (
+	"iter"
+	"slices"
+)
+
 // Inflights is the window of append messages on their way to one follower, in
 // messages and in bytes. The zero value is an empty window without a buffer,
 // which grows as needed and is given up by Reset.
@@ -42,6 +47,24 @@ func (w *Inflights) Free(index uint64) {
 		w.head = (w.head + 1) & (len(w.buffer) - 1)
 		w.count--
 	}
+}
+
+// All gives the last index and the size of each message on its way, oldest first.
+func (w *Inflights) All() iter.Seq2[uint64, uint64] {
+	return func(yield func(last, bytes uint64) bool) {
+		for i := range w.count {
+			if f := w.buffer[(w.head+i)&(len(w.buffer)-1)]; !yield(f.last, f.bytes) {
+				return
+			}
+		}
+	}
+}
+
+// Clone returns a window that is where this one is and shares nothing with it.
+func (w *Inflights) Clone() Inflights {
+	c := *w
+	c.buffer = slices.Clone(w.buffer)
+	return c
 }
 
 // Reset empties the window and gives up its buffer.
