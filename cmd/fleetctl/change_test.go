@@ -74,7 +74,7 @@ func TestChangesInAScript(t *testing.T) {
 			s.asked(c.asked)
 		}
 	}
-	if out := s.ok("group", "add", "more", "--type", "kv", "-o", "json"); !json.Valid([]byte(out)) {
+	if out := s.ok("group", "add", "more", "--type", "kv", "--replicas", "2", "-o", "json"); !json.Valid([]byte(out)) {
 		t.Errorf("%q", out)
 	}
 }

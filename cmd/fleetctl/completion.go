@@ -65,6 +65,20 @@ func (a *app) completeGroups(cmd *cobra.Command, args []string, begun string) ([
 	})
 }
 
+func (a *app) completeArchives(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.complete(cmd, func(ctx context.Context, c *admin.Client) ([]string, error) {
+		archives, err := c.Archives(ctx)
+		var names []string
+		for _, v := range archives {
+			names = append(names, v.Name)
+		}
+		return names, err
+	})
+}
+
 func namesOf(groups []view.Group) []string {
 	var names []string
 	for _, g := range groups {

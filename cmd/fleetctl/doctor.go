@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +23,7 @@ type check struct {
 
 type diagnosis struct {
 	Healthy bool    `json:"healthy"`
+	Summary string  `json:"summary,omitempty"` // of a healthy fleet
 	Checks  []check `json:"checks"`
 }
 
@@ -75,6 +79,25 @@ func (d *diagnosis) add(name string, ok bool, detail string, err error) {
 
 // examine adds what the status tells. A node that drains is no fault.
 func (d *diagnosis) examine(s *view.Status) {
+	problems := s.Problems
+	if s.Joining == nil {
+		problems = d.examineFleet(s)
+	}
+	for _, p := range problems {
+		d.Checks = append(d.Checks, check{Name: p.Kind + " " + p.Thing, Detail: p.Reason, Remedy: p.Remedy})
+	}
+	d.Healthy = true
+	for _, c := range d.Checks {
+		d.Healthy = d.Healthy && c.OK
+	}
+	if d.Healthy {
+		d.Summary = summary(s)
+	}
+}
+
+// examineFleet adds what is checked of every fleet, and returns the problems that it
+// has not told.
+func (d *diagnosis) examineFleet(s *view.Status) []view.Problem {
 	catalogue := check{Name: "catalogue", OK: s.Catalogue.Leader != "", Detail: "led by " + s.Catalogue.Leader}
 	if !catalogue.OK {
 		catalogue.Detail, catalogue.Remedy = "it has no leader: nothing about the fleet can be changed", "bring back a majority of its voters"
@@ -84,31 +107,74 @@ func (d *diagnosis) examine(s *view.Status) {
 		groups.Remedy = "see fleetctl group ls for which, and group show for the members that are missing"
 	}
 	d.Checks = append(d.Checks, catalogue, groups)
+	var rest []view.Problem
+	about := make(map[string]view.Problem) // problems of nodes, which are told with the node
+	for _, p := range s.Problems {
+		_, twice := about[p.Thing]
+		switch {
+		case (p.Kind == "node_dead" || p.Kind == "node_unreachable") && !twice:
+			about[p.Thing] = p
+		case p.Kind == "catalogue_no_leader" && !catalogue.OK:
+		default:
+			rest = append(rest, p)
+		}
+	}
 	for _, n := range s.Nodes {
-		c := check{Name: "node " + n.Name, OK: n.State != "dead" && n.State != "suspect" && n.Alive, Detail: n.State}
-		if n.State == "inactive" {
+		c := check{Name: "node " + n.Name, OK: n.State != view.StateDead && n.State != view.StateSuspect && n.Alive, Detail: n.State}
+		if n.State == view.StateInactive {
 			c.OK = true // it left, and may be off
 		}
-		if !c.OK {
-			if n.Reason != "" {
-				c.Detail += ": " + n.Reason
-			} else if !n.Alive {
-				c.Detail += ", and gossip does not hear it"
-			}
+		p, known := about[n.Name]
+		if !known {
+			p, known = about[n.ID.String()] // of several nodes of one name
+		}
+		switch {
+		case known:
+			c.OK, c.Detail, c.Remedy = false, c.Detail+": "+p.Reason, p.Remedy
+		case c.OK:
+		case n.Reason != "":
+			c.Detail += ": " + n.Reason
+		case !n.Alive:
+			c.Detail += ", and gossip does not hear it"
+		}
+		if !c.OK && c.Remedy == "" {
 			c.Remedy = "start it again, or say that it will not return: fleetctl node forget " + n.Name
 		}
 		d.Checks = append(d.Checks, c)
 	}
-	for _, p := range s.Problems {
-		d.Checks = append(d.Checks, check{Name: p.Kind + " " + p.Thing, Detail: p.Reason, Remedy: p.Remedy})
-	}
-	d.Healthy = true
-	for _, c := range d.Checks {
-		d.Healthy = d.Healthy && c.OK
-	}
+	return rest
 }
 
+// summary is the one line of a fleet in which nothing is wrong.
+func summary(s *view.Status) string {
+	nodes := plural(len(s.Nodes), "node")
+	states := make(map[string]int)
+	for _, n := range s.Nodes {
+		states[n.State]++
+	}
+	var other []string
+	for _, state := range slices.Sorted(maps.Keys(states)) {
+		if state != view.StateActive {
+			other = append(other, fmt.Sprintf("%d %s", states[state], state))
+		}
+	}
+	if len(other) > 0 {
+		nodes += " (" + strings.Join(other, ", ") + ")"
+	}
+	line := fmt.Sprintf("all is well: %s, %s with %s, the catalogue led by %s", nodes, plural(s.Groups, "group"), plural(s.Members, "member"), s.Catalogue.Leader)
+	if s.MovesInFlight > 0 {
+		line += ", " + plural(s.MovesInFlight, "move") + " in flight"
+	}
+	return line
+}
+
+// printDiagnosis prints one line when all is well: who looks for a fault must not have
+// to read what is none.
 func (a *app) printDiagnosis(d *diagnosis) error {
+	if d.Healthy {
+		_, err := fmt.Fprintln(a.out, oneLine(d.Summary))
+		return err
+	}
 	g := &grid{header: []string{"CHECK", "RESULT", "DETAIL", "REMEDY"}}
 	for _, c := range d.Checks {
 		result := "failed"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/raftfleet/raftfleet/internal/admin"
 )
@@ -48,6 +49,11 @@ func usagef(remedy, format string, args ...any) error {
 // errCancelled is returned when a question was answered with no.
 var errCancelled = &failure{"cancelled: nothing was changed", "", exitError}
 
+// inWords puts what only programmers say into words for everybody.
+func inWords(s string) string {
+	return strings.NewReplacer("context deadline exceeded", "the time is over", "context canceled", "it was given up").Replace(s)
+}
+
 // report says on stderr what went wrong and what to do, and returns the exit code.
 func (a *app) report(ctx context.Context, err error) int {
 	if err == nil {
@@ -58,7 +64,7 @@ func (a *app) report(ctx context.Context, err error) int {
 		fmt.Fprintln(a.errs, "fleetctl: interrupted")
 		return exitInterrupted
 	}
-	fmt.Fprintf(a.errs, "fleetctl: %s\n", oneLine(err.Error()))
+	fmt.Fprintf(a.errs, "fleetctl: %s\n", inWords(oneLine(err.Error())))
 	var own *failure
 	remedy := ""
 	if errors.As(err, &own) {
@@ -66,8 +72,12 @@ func (a *app) report(ctx context.Context, err error) int {
 	} else {
 		remedy = admin.RemedyOf(err)
 	}
+	var told *admin.Error
+	if errors.As(err, &told) && told.CommandID != "" {
+		remedy = "the same again with --command-id " + told.CommandID + ": it is applied once all the same"
+	}
 	if remedy != "" {
-		fmt.Fprintf(a.errs, "  try: %s\n", oneLine(remedy))
+		fmt.Fprintf(a.errs, "  try: %s\n", inWords(oneLine(remedy)))
 	}
 	switch code, known := exits[admin.KindOf(err)]; {
 	case interrupted:

@@ -70,6 +70,7 @@ func newRoot(a *app) *cobra.Command {
 		parent("node", "The nodes of the fleet", newNodeList(a), newNodeShow(a), newNodeDrain(a), newNodeUndrain(a), newNodeForget(a),
 			newNodeCheck(a), newNodeWait(a)),
 		parent("group", "The groups of the fleet", newGroupList(a), newGroupShow(a), newGroupMembers(a), newGroupAdd(a), newGroupRemove(a), newGroupTransfer(a), newGroupRecover(a)),
+		parent("archive", "The states that were kept of removed groups", newArchiveList(a), newArchiveRemove(a)),
 		parent("gossip", "What the gossip of the asked node knows", newGossipMembers(a)),
 		parent("log", "The log in a data folder, offline", newLogInspect(a), newLogVerify(a)),
 	)

@@ -34,7 +34,42 @@ func newStatus(a *app) *cobra.Command {
 	return cmd
 }
 
+// printJoining is the status of a node that knows no fleet to tell of.
+func (a *app) printJoining(s *view.Status) error {
+	j := s.Joining
+	facts := &grid{header: []string{"FACT", "VALUE"}}
+	facts.add("asked", s.Node)
+	facts.add("state", j.State)
+	fleet := "none yet"
+	if s.FleetID != 0 {
+		fleet = s.FleetID.String()
+	}
+	facts.add("fleet", fleet)
+	facts.add("zone", j.Zone)
+	facts.add("joins", strings.Join(j.Join, " "))
+	if j.FoundersWanted > 0 {
+		facts.add("founders", fmt.Sprintf("%d of %d", j.FoundersSeen, j.FoundersWanted))
+	}
+	if err := a.printGrid(facts); err != nil {
+		return err
+	}
+	if len(j.Errors) > 0 {
+		fmt.Fprintln(a.out)
+		g := &grid{header: []string{"NOT JOINED", "REASON", "TRIED"}}
+		for _, e := range j.Errors {
+			g.add(e.Addr, e.Reason, moment(e.Time))
+		}
+		if err := a.printGrid(g); err != nil {
+			return err
+		}
+	}
+	return a.printProblems(s.Problems)
+}
+
 func (a *app) printStatus(s *view.Status) error {
+	if s.Joining != nil {
+		return a.printJoining(s)
+	}
 	leader := s.Catalogue.Leader
 	if leader == "" {
 		leader = "no leader"
