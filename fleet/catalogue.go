@@ -12,6 +12,7 @@ import (
 	"github.com/raftfleet/raftfleet/gossip"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -140,7 +141,7 @@ func (n *Node) ask(ctx context.Context, to ident.NodeID, request []byte) ([]byte
 // askFor is ask with a bound of its own. A node that does not answer within it, while
 // ctx has time left, is errNoAnswer: another may.
 func (n *Node) askFor(ctx context.Context, to ident.NodeID, request []byte, most time.Duration) ([]byte, error) {
-	asking, cancel := context.WithTimeout(ctx, most)
+	asking, cancel := exec.WithTimeout(ctx, n.exec, most)
 	defer cancel()
 	b, err := n.wire.Call(asking, to, request)
 	if err != nil {
@@ -255,7 +256,7 @@ func (n *Node) groupNow(ctx context.Context, name string) (*catalogue.Group, err
 // before the call. When that takes longer than one request may, while ctx has time
 // left, it is errNoAnswer: the caller may try again.
 func (n *Node) catchUp(ctx context.Context) error {
-	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	asking, cancel := exec.WithTimeout(ctx, n.exec, askTimeout)
 	defer cancel()
 	err := n.atLeader(asking, catalogueName, func(ctx context.Context, route cache.Route) error {
 		index, err := n.readIndex(ctx, route, n.deadline(ctx))

@@ -9,11 +9,10 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
@@ -46,20 +45,19 @@ func (n *Node) Check(ctx context.Context, node string) (view.NodeCheck, error) {
 		if s, err := n.host.Status(ctx, ident.Catalogue); err == nil {
 			q.look(catalogueName, nodesOfVoters(s.Core.Config.Voters), nodesOfVoters(s.Core.Config.Outgoing))
 		}
-		eg, ctx := errgroup.WithContext(ctx)
-		eg.SetLimit(checkParallel)
+		var changing []*catalogue.Group
 		for _, g := range c.HostedBy(found.ID) {
 			if g.Settled == g.Epoch {
 				q.look(g.Name, g.ConfiguredNodes())
-				continue
+			} else {
+				changing = append(changing, g)
 			}
-			eg.Go(func() error {
-				r, _ := n.askMembers(ctx, g)
-				q.look(g.Name, changingVoters(g, r)...)
-				return nil
-			})
 		}
-		if err := eg.Wait(); err != nil {
+		if err := n.each(len(changing), checkParallel, func(i int) error {
+			r, _ := n.askMembers(ctx, changing[i])
+			q.look(changing[i].Name, changingVoters(changing[i], r)...)
+			return nil
+		}); err != nil {
 			return view.NodeCheck{}, err
 		}
 		return q.done(), nil
@@ -71,7 +69,7 @@ func (n *Node) Check(ctx context.Context, node string) (view.NodeCheck, error) {
 const checkFreshness = time.Second
 
 func (n *Node) catchUpBriefly(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, checkFreshness)
+	ctx, cancel := exec.WithTimeout(ctx, n.exec, checkFreshness)
 	defer cancel()
 	if err := n.catchUp(ctx); err != nil {
 		n.log.Debug("a check looks at a copy of the catalogue that may be old", "error", err)

@@ -7,6 +7,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/raftfleet/raftfleet/fleet/view"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
@@ -22,7 +23,7 @@ const (
 // dead while it was frozen or cut off. Its member of the catalogue was removed
 // meanwhile, so its own copy will never say so: it would answer from the past.
 func (n *Node) comeBack(ctx context.Context) {
-	for sleepCtx(ctx, aloneFor) {
+	for n.sleep(ctx, aloneFor) {
 		info, hosted := n.host.Info(ident.Catalogue)
 		if hosted && (info.Leader != 0 || info.Failed != nil) || !n.mu.TryLock() {
 			continue // it hears the catalogue, or Activate is at it
@@ -38,7 +39,7 @@ func (n *Node) enterAgain(ctx context.Context, hosted bool) {
 	if n.zone == "" || hosted && !n.givenUp(ctx) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, comeBackTimeout)
+	ctx, cancel := exec.WithTimeout(ctx, n.exec, comeBackTimeout)
 	defer cancel()
 	if err := n.enter(ctx, n.zone); err != nil {
 		n.log.Warn("the fleet gave this node up, and it could not come back yet; trying again", "error", err)

@@ -13,18 +13,21 @@ const eventsKept = 4096
 
 // eventLog keeps the newest events of a node, for whoever asks what happened.
 type eventLog struct {
+	now     func() time.Time
 	mu      sync.Mutex
 	ring    []view.Event // of eventsKept once full
 	next    uint64       // sequence of the next event, from 1
 	changed chan struct{}
 }
 
-func newEventLog() *eventLog { return &eventLog{next: 1, changed: make(chan struct{})} }
+func newEventLog(now func() time.Time) *eventLog {
+	return &eventLog{now: now, next: 1, changed: make(chan struct{})}
+}
 
 func (l *eventLog) add(e view.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e.Seq, e.Time = l.next, time.Now()
+	e.Seq, e.Time = l.next, l.now()
 	if len(l.ring) < eventsKept {
 		l.ring = append(l.ring, e)
 	} else {
@@ -55,12 +58,11 @@ func (n *Node) Events(ctx context.Context, after uint64, wait bool) ([]view.Even
 		if len(events) > 0 || !wait {
 			return events, nil
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-n.ctx.Done():
-			return nil, ErrClosed
+		if err := n.await(ctx, 0, changed); err != nil {
+			if ctx.Err() == nil {
+				err = ErrClosed
+			}
+			return nil, err
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/placement"
 )
@@ -83,9 +84,9 @@ func (n *Node) add(ctx context.Context, name string, replicas int, typeName stri
 // bounded gives a context without a deadline that of Config.CallTimeout.
 func (n *Node) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
-		return context.WithCancel(ctx)
+		return exec.WithCancel(ctx, n.exec)
 	}
-	return context.WithTimeout(ctx, n.cfg.CallTimeout)
+	return exec.WithTimeout(ctx, n.exec, n.cfg.CallTimeout)
 }
 
 // awaitServing returns when the group's leader has committed in its term.
@@ -219,12 +220,5 @@ func (n *Node) configure(ctx context.Context, g ident.GroupID, leader ident.Node
 }
 
 func (n *Node) configureHere(ctx context.Context, g ident.GroupID, c group.Config) error {
-	done := make(chan error, 1)
-	n.host.Configure(g, c, func(err error) { done <- err })
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return n.outcome(ctx, func(done func(error)) { n.host.Configure(g, c, done) })
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/internal/admin"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
@@ -150,7 +151,7 @@ func (n *Node) Status(ctx context.Context) (view.Status, error) {
 	}
 	var last error
 	if len(n.activeNodes()) > 0 {
-		asking, cancel := context.WithTimeout(ctx, statusAskTimeout)
+		asking, cancel := exec.WithTimeout(ctx, n.exec, statusAskTimeout)
 		defer cancel()
 		s, err := seen(asking, n, viewRequest{Status: true}, n.statusHere)
 		if err == nil || ctx.Err() != nil {
@@ -164,8 +165,7 @@ func (n *Node) Status(ctx context.Context) (view.Status, error) {
 // awaitFleet returns once there is somebody who knows the fleet, this node or another.
 // It waits only for a node that is of a fleet already, and not for long.
 func (n *Node) awaitFleet(ctx context.Context) error {
-	over := time.NewTimer(joinGrace)
-	defer over.Stop()
+	over := n.exec.Now().Add(joinGrace)
 	for {
 		changed, heard := n.catalogueWatch(), n.gossipChanged.wait()
 		if n.catalogue.Load() != nil || len(n.activeNodes()) > 0 {
@@ -178,13 +178,12 @@ func (n *Node) awaitFleet(ctx context.Context) error {
 		if n.gossip.Self().Fleet == 0 {
 			return why
 		}
-		select {
-		case <-changed:
-		case <-heard:
-		case <-over.C:
+		left := over.Sub(n.exec.Now())
+		if left <= 0 {
 			return why
-		case <-ctx.Done():
-			return errors.Join(ctx.Err(), why)
+		}
+		if err := n.await(ctx, left, changed, heard); err != nil {
+			return errors.Join(err, why)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/raftfleet/raftfleet/consensus"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
@@ -55,24 +56,20 @@ func (n *Node) leaders(ctx context.Context) leaderTable {
 		}
 	}
 	add(n.id, n.leadersHere())
-	ctx, cancel := context.WithTimeout(ctx, leadersTimeout)
+	ctx, cancel := exec.WithTimeout(ctx, n.exec, leadersTimeout)
 	defer cancel()
-	var wg sync.WaitGroup
-	for _, id := range n.activeNodes() {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			b, err := n.ask(ctx, id, []byte{byte(opLeaders)})
-			if err != nil {
-				mu.Lock()
-				t.deaf = append(t.deaf, id)
-				mu.Unlock()
-				return
-			}
-			add(id, b)
-		}()
-	}
-	wg.Wait()
+	nodes := n.activeNodes()
+	_ = n.each(len(nodes), len(nodes), func(i int) error {
+		b, err := n.ask(ctx, nodes[i], []byte{byte(opLeaders)})
+		if err != nil {
+			mu.Lock()
+			t.deaf = append(t.deaf, nodes[i])
+			mu.Unlock()
+			return nil
+		}
+		add(nodes[i], b)
+		return nil
+	})
 	for g, node := range t.of {
 		if g != ident.Catalogue {
 			t.each[node]++

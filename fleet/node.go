@@ -128,7 +128,7 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 		parts = machineParts(cfg)
 	}
 	n := &Node{
-		cfg: cfg, exec: parts.Exec, rand: parts.Rand, log: cfg.Logger, events: newEventLog(),
+		cfg: cfg, exec: parts.Exec, rand: parts.Rand, log: cfg.Logger, events: newEventLog(parts.Exec.Now),
 		types: make(map[string]group.Type), ready: make(chan struct{}),
 	}
 	n.ctx, n.cancel = context.WithCancelCause(context.Background())

@@ -37,8 +37,6 @@ const (
 func moveLimit(nodes int) int { return min(64, max(4, nodes/2)) }
 
 func (n *Node) plan(ctx context.Context) {
-	t := time.NewTicker(planEvery)
-	defer t.Stop()
 	p := planRun{n: n, heardSince: make(map[ident.NodeID]time.Time), moves: make(map[ident.GroupID]*stuckMove)}
 	for {
 		changed, gossip, leaders := n.catalogueWatch(), n.gossipChanged.wait(), n.leadersChanged.wait()
@@ -49,30 +47,13 @@ func (n *Node) plan(ctx context.Context) {
 			clear(p.heardSince)
 			n.planner.infeasible.Store(nil) // what another leader finds is its to say
 		}
-		select {
-		case <-t.C:
-		case <-gossip:
-		case <-changed:
-			leaders = nil
-		case <-leaders:
-		case <-ctx.Done():
+		if n.await(ctx, planEvery, gossip, changed, leaders) != nil {
 			return
 		}
 		// What follows one change within a moment is planned for with it.
-		if !sleepCtx(ctx, 20*time.Millisecond) {
+		if !n.sleep(ctx, 20*time.Millisecond) {
 			return
 		}
-	}
-}
-
-func sleepCtx(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
@@ -106,7 +87,7 @@ const (
 func (p *planRun) once(ctx context.Context, c *catalogue.Machine) {
 	p.judge(ctx, c)
 	nodes := c.Nodes()
-	now := time.Now()
+	now := p.n.exec.Now()
 	if is := fingerprint(nodes); is != p.nodesIndex {
 		if p.nodesIndex == "" || p.quiet.IsZero() {
 			p.first = now
@@ -135,7 +116,7 @@ func fingerprint(nodes []catalogue.Node) string {
 // judge moves nodes between the states that the fleet decides by watching them.
 func (p *planRun) judge(ctx context.Context, c *catalogue.Machine) {
 	n := p.n
-	now := time.Now()
+	now := n.exec.Now()
 	alive := make(map[ident.NodeID]bool)
 	gone := make(map[ident.NodeID]time.Time)
 	for _, m := range n.gossip.Members() {
@@ -265,7 +246,10 @@ func (p *planRun) replan(ctx context.Context, c *catalogue.Machine, nodes []cata
 		return // nothing changed since a plan that had nothing to do, or nothing urgent
 	}
 	p.plannedAt = now
-	defer func() { p.next = time.Now().Add(max(planPause, planShare*time.Since(now))) }()
+	defer func() {
+		end := n.exec.Now()
+		p.next = end.Add(max(planPause, planShare*end.Sub(now)))
+	}()
 	all := c.Groups("", c.NumGroups())
 	moving := 0
 	in := placement.Input{Groups: make([]placement.Group, 0, len(all))}

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
@@ -40,24 +38,19 @@ func (n *Node) reconcile(ctx context.Context) {
 		return
 	}
 	d := differences{node: n.id, host: n.host}
-	// The timer is for what failed, and for the safety net.
-	timer := time.NewTimer(lookAtAll)
-	defer timer.Stop()
 	for {
+		wait := lookAtAll // or less after a failure
 		changed := n.catalogueWatch()
 		if c := n.catalogue.Load(); c != nil && c.Index() >= floor {
-			done, err := n.reconcileOnce(ctx, c, d.look(c, time.Now()), floor)
+			done, err := n.reconcileOnce(ctx, c, d.look(c, n.exec.Now()), floor)
 			if err != nil {
 				n.log.Error("members could not be started or removed as the catalogue says; trying again", "error", err)
-				d.failed(time.Now().Add(reconcileRetry))
+				d.failed(n.exec.Now().Add(reconcileRetry))
 			}
 			floor = max(floor, done)
-			timer.Reset(max(0, time.Until(d.allAt)))
+			wait = max(time.Millisecond, d.allAt.Sub(n.exec.Now()))
 		}
-		select {
-		case <-changed:
-		case <-timer.C:
-		case <-ctx.Done():
+		if n.await(ctx, wait, changed) != nil {
 			return
 		}
 	}
@@ -74,40 +67,33 @@ func (n *Node) reconcileOnce(ctx context.Context, c *catalogue.Machine, do toDo,
 		}
 		floor = index
 	}
-	eg, _ := errgroup.WithContext(ctx)
-	eg.SetLimit(reconcileParallel)
-	for _, info := range do.remove {
-		eg.Go(func() error {
-			if err := n.host.Destroy(info.Group); err != nil {
-				return err
-			}
-			if _, exists := c.GroupByID(info.Group); !exists {
-				n.router.forget(info.Name, info.Group)
-			}
-			n.events.add(view.Event{Kind: "member_removed", Node: n.cfg.Name, Group: info.Name, Detail: "this node no longer hosts a member of it"})
-			return nil
-		})
-	}
-	if err := eg.Wait(); err != nil {
+	err := n.each(len(do.remove), reconcileParallel, func(i int) error {
+		info := do.remove[i]
+		if err := n.host.Destroy(info.Group); err != nil {
+			return err
+		}
+		if _, exists := c.GroupByID(info.Group); !exists {
+			n.router.forget(info.Name, info.Group)
+		}
+		n.events.add(view.Event{Kind: "member_removed", Node: n.cfg.Name, Group: info.Name, Detail: "this node no longer hosts a member of it"})
+		return nil
+	})
+	if err != nil {
 		return floor, err
 	}
-	eg, _ = errgroup.WithContext(ctx)
-	eg.SetLimit(reconcileParallel)
-	for _, spec := range do.start {
-		eg.Go(func() error {
-			err := n.host.Start(spec)
-			if errors.Is(err, group.ErrUnknownType) {
-				// The program lacks the type: say so, and let the others be.
-				if _, told := n.unhosted.LoadOrStore(spec.Group, true); !told {
-					n.log.Error("a group cannot be hosted here", "group", spec.Name, "type", spec.Type, "error", err)
-					n.events.add(view.Event{Kind: "member_failed", Node: n.cfg.Name, Group: spec.Name, Detail: err.Error()})
-				}
-				return nil
+	err = n.each(len(do.start), reconcileParallel, func(i int) error {
+		spec := do.start[i]
+		err := n.host.Start(spec)
+		if errors.Is(err, group.ErrUnknownType) {
+			// The program lacks the type: say so, and let the others be.
+			if _, told := n.unhosted.LoadOrStore(spec.Group, true); !told {
+				n.log.Error("a group cannot be hosted here", "group", spec.Name, "type", spec.Type, "error", err)
+				n.events.add(view.Event{Kind: "member_failed", Node: n.cfg.Name, Group: spec.Name, Detail: err.Error()})
 			}
-			return err
-		})
-	}
-	err := eg.Wait()
+			return nil
+		}
+		return err
+	})
 	n.lead(c, do.start)
 	return floor, err
 }
@@ -135,7 +121,7 @@ func (n *Node) lead(c *catalogue.Machine, started []group.Spec) {
 				}
 			}
 			waiting = rest
-			if !sleepCtx(ctx, wait) {
+			if !n.sleep(ctx, wait) {
 				return
 			}
 		}
