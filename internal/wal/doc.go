@@ -29,5 +29,18 @@
 //  4. Compact a member only when a snapshot of what goes away is durable.
 //  5. Close the log when nobody submits any more.
 //
+// A log drives itself: one goroutine writes, one keeps house. With Options.Manual
+// it has neither, nor timers, clock or randomness, and whoever opened it drives it
+// from one goroutine:
+//
+//  1. Call Turn until it reports that nothing was done; done functions run in it.
+//  2. Call it again when something was submitted (Manual.Wake tells), and at the
+//     time that Due says.
+//  3. A disk that hangs is a Turn that is not called; faults, crashes and a view of
+//     what is durable are MemFS's. A log that dies is let go without Close.
+//
+// What it does then is a function of the calls, of what Manual and FS return and of
+// the checkpoints alone.
+//
 // DESIGN.md beside this file gives the format and what each crash leaves.
 package wal

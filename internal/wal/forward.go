@@ -2,6 +2,7 @@ package wal
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -15,29 +16,91 @@ const (
 	copyPasses = 4
 )
 
-var errParked = errors.New("wal: writer waits for space")
-
-// retire frees the oldest segment: what is needed of it is copied to the end of
-// the log, the copies are made durable, the checkpoint moves past it, and only
+// retirement frees the oldest segment: what is needed of it is copied to the end
+// of the log, the copies are made durable, the checkpoint moves past it, and only
 // then may its file be used anew. Whatever happens in between, a copy is as good
-// as its original. It reports whether the segment is free.
-func (l *Log) retire(s *segment) bool {
-	for pass := 0; ; pass++ {
-		n, err := l.copyForward(s)
-		if err != nil {
-			if !errors.Is(err, errParked) && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrFailed) && l.stuck != s.number {
-				l.stuck = s.number // said once
-				l.logger.Error("cannot copy the needed records out of an old segment; it stays", "segment", l.path(segmentName(s.number)), "err", err)
-			}
-			return false
-		}
-		if n == 0 {
-			break
-		}
-		if pass == copyPasses {
-			return false
-		}
+// as its original. It belongs to the keeper, which goes on with it whenever the
+// writer has taken a portion.
+type retirement struct {
+	segment *segment
+	spare   bool // it is done to win the next spare
+	pass    int
+	found   int          // members that had something in the segment when the pass began
+	members []*memberLog // of them, those that were not yet looked at
+	owner   *memberLog   // of extents and rest
+	version uint32       // of owner's log when extents were read from it
+	extents []extent     // to be copied when rest is
+	rest    []Entry      // read and not yet copied
+	batch   *Batch
+	paused  time.Duration // when the next portion may go, 0 at once
+
+	inFlight bool // the writer has a portion; under Log.mu, as is outcome
+	outcome  error
+}
+
+// toSpare reports whether there is a retirement that will make a spare.
+func (r *retirement) toSpare() bool { return r != nil && r.spare }
+
+// retirementDue is when the retirement goes on by itself, 0 when there is none or
+// when it waits for the writer, who wakes the keeper.
+func (l *Log) retirementDue() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.retiring == nil || l.retiring.inFlight {
+		return 0
 	}
+	return l.retiring.paused
+}
+
+func (l *Log) beginRetiring(s *segment, spare bool) {
+	l.retiring = &retirement{segment: s, spare: spare, batch: l.NewBatch()}
+	l.retiring.collect(l)
+}
+
+// retireStep goes on with the retirement until it must wait, is over or fails,
+// and reports whether the segment is free.
+func (l *Log) retireStep() (freed bool) {
+	r := l.retiring
+	for {
+		l.mu.Lock()
+		inFlight, err := r.inFlight, r.outcome
+		l.mu.Unlock()
+		if inFlight {
+			return false
+		}
+		if r.paused != 0 && l.now() < r.paused {
+			return false
+		}
+		r.paused = 0
+		if err == nil {
+			err = r.fill(l)
+		}
+		if err == nil && r.batch.size() > 0 {
+			if err = r.send(l); err == nil {
+				continue
+			}
+		}
+		switch {
+		case err != nil:
+			if !errors.Is(err, ErrClosed) && !errors.Is(err, ErrFailed) && l.stuck != r.segment.number {
+				l.stuck = r.segment.number // said once
+				l.logger.Error("cannot copy the needed records out of an old segment; it stays", "segment", l.path(segmentName(r.segment.number)), "err", err)
+			}
+		case r.found == 0:
+			freed = l.passOver(r.segment)
+		case r.pass < copyPasses:
+			r.pass++
+			r.collect(l)
+			continue
+		}
+		r.batch.Discard()
+		l.retiring = nil
+		return freed
+	}
+}
+
+// passOver moves the checkpoint past the oldest segment and lets the segment go.
+func (l *Log) passOver(s *segment) bool {
 	if err := l.options.Checkpoints.SaveCheckpoint(checkpoint{id: l.id, first: s.number + 1}.append(nil)); err != nil {
 		l.logger.Warn("cannot save the checkpoint of the log; an old segment stays", "segment", l.path(segmentName(s.number)), "err", err)
 		return false
@@ -49,106 +112,101 @@ func (l *Log) retire(s *segment) bool {
 	return true
 }
 
-// copyForward copies all that is needed of the oldest segment, and returns how
-// many members had something there.
-func (l *Log) copyForward(s *segment) (members int, err error) {
-	c := copier{log: l, batch: l.NewBatch()}
-	defer func() { c.batch.Discard() }()
-	var needed []extent
+// collect begins a pass: it finds the members that need something of the segment.
+func (r *retirement) collect(l *Log) {
+	r.members = r.members[:0]
 	for _, ml := range l.members.all() {
 		ml.mu.Lock()
-		if !ml.exists {
-			ml.mu.Unlock()
-			continue
-		}
-		at := uint32(s.number)
-		meta := ml.stateSegment != 0 && ml.stateSegment <= at || ml.baseSegment != 0 && ml.baseSegment <= at
-		state, base, baseTerm := ml.state, ml.base, ml.baseTerm
-		cuts, metas := ml.cuts, ml.metas
-		needed = needed[:0]
-		for _, e := range ml.extents {
-			if e.segment == s {
-				needed = append(needed, e)
-			}
+		if meta, entries := ml.needs(r.segment); meta || entries {
+			r.members = append(r.members, ml)
 		}
 		ml.mu.Unlock()
-		if !meta && len(needed) == 0 {
-			continue
-		}
-		members++
-		if meta {
-			c.batch.meta(ml, state, base, baseTerm, metas)
-			if err := c.flush(copyBytes); err != nil {
-				return members, err
-			}
-		}
-		for i := range needed {
-			if err := c.entries(ml, &needed[i], cuts); err != nil {
-				return members, err
-			}
-		}
 	}
-	return members, c.flush(1)
+	r.found = len(r.members)
+	slices.SortFunc(r.members, func(a, b *memberLog) int { return a.member.compare(b.member) })
 }
 
-type copier struct {
-	log   *Log
-	batch *Batch
+// needs reports whether the newest state or base, or entries, lie in the oldest
+// segment. ml.mu is held.
+func (ml *memberLog) needs(s *segment) (meta, entries bool) {
+	if !ml.exists {
+		return false, false
+	}
+	at := uint32(s.number)
+	meta = ml.stateSegment != 0 && ml.stateSegment <= at || ml.baseSegment != 0 && ml.baseSegment <= at
+	return meta, slices.ContainsFunc(ml.extents, func(e extent) bool { return e.segment == s })
 }
 
-// entries copies one extent, in portions.
-func (c *copier) entries(ml *memberLog, e *extent, version uint32) error {
-	all, err := c.log.readExtent(nil, ml.member, e, e.first, e.end(), &budget{unlimited: true})
-	if err != nil {
-		return err
-	}
-	for len(all) > 0 {
-		n, bytes := 0, 0
-		for n < len(all) && (n == 0 || bytes < copyBytes) {
-			bytes += len(all[n].Data)
-			n++
-		}
-		c.batch.move(ml, all[:n], version)
-		all = all[n:]
-		if err := c.flush(copyBytes); err != nil {
-			return err
+// fill adds copies to the batch until it is a portion or the pass has no more.
+func (r *retirement) fill(l *Log) error {
+	for r.batch.size() < copyBytes {
+		switch {
+		case len(r.rest) > 0:
+			n, bytes := 0, 0
+			for n < len(r.rest) && (n == 0 || bytes < copyBytes) {
+				bytes += len(r.rest[n].Data)
+				n++
+			}
+			r.batch.move(r.owner, r.rest[:n], r.version)
+			r.rest = r.rest[n:]
+		case len(r.extents) > 0:
+			e := &r.extents[0]
+			rest, err := l.readExtent(nil, r.owner.member, e, e.first, e.end(), &budget{unlimited: true})
+			if err != nil {
+				return err
+			}
+			r.rest, r.extents = rest, r.extents[1:]
+		case len(r.members) > 0:
+			r.look(r.members[0])
+			r.members = r.members[1:]
+		default:
+			return nil
 		}
 	}
 	return nil
 }
 
-// flush writes the batch when it has at least the given size and waits for it.
-func (c *copier) flush(least int) error {
-	if c.batch.size() < least {
-		return nil
-	}
-	l := c.log
-	size := c.batch.size()
-	done := make(chan error, 1)
-	if err := l.submit(c.batch, true, func(err error) { done <- err }, false); err != nil {
-		return err
-	}
-	c.batch = l.NewBatch()
-	poll := time.NewTicker(copyPause)
-	defer poll.Stop()
-	for waiting := true; waiting; {
-		select {
-		case err := <-done:
-			if err != nil {
-				return err
-			}
-			waiting = false
-		case <-poll.C:
-			// The writer may wait for the very segment that this goroutine would
-			// make. What was submitted stays right whenever it is written.
-			if l.isParked() {
-				return errParked
-			}
+// look adds a member's state and notes which of its entries are to be copied.
+func (r *retirement) look(ml *memberLog) {
+	ml.mu.Lock()
+	meta, _ := ml.needs(r.segment)
+	state, base, baseTerm, metas := ml.state, ml.base, ml.baseTerm, ml.metas
+	r.owner, r.version, r.extents = ml, ml.cuts, nil
+	for _, e := range ml.extents {
+		if e.segment == r.segment {
+			r.extents = append(r.extents, e)
 		}
 	}
-	l.counters.copied.Add(uint64(size))
-	if least == copyBytes {
-		<-poll.C
+	ml.mu.Unlock()
+	if meta {
+		r.batch.meta(ml, state, base, baseTerm, metas)
+	}
+}
+
+// send hands the batch to the writer, and the keeper is woken when it is durable.
+func (r *retirement) send(l *Log) error {
+	b, size := r.batch, r.batch.size()
+	l.mu.Lock()
+	r.inFlight = true
+	l.mu.Unlock()
+	err := l.submit(b, true, func(err error) {
+		if err == nil {
+			l.counters.copied.Add(uint64(size))
+		}
+		l.mu.Lock()
+		r.inFlight, r.outcome = false, err
+		l.mu.Unlock()
+		l.wakeKeeper()
+	}, false)
+	if err != nil {
+		l.mu.Lock()
+		r.inFlight = false
+		l.mu.Unlock()
+		return err
+	}
+	r.batch = l.NewBatch()
+	if size >= copyBytes {
+		r.paused = l.now() + copyPause
 	}
 	return nil
 }

@@ -13,51 +13,77 @@ const retryFull = 500 * time.Millisecond
 func (l *Log) wakeKeeper() {
 	select {
 	case l.keeperWake <- struct{}{}:
+		l.options.Manual.wake()
 	default:
 	}
 }
 
+// keep is the keeper's goroutine.
 func (l *Log) keep() {
 	defer close(l.keeperDone)
-	retry := time.NewTimer(retryFull)
-	defer retry.Stop()
+	timer := time.NewTimer(retryFull)
+	defer timer.Stop()
 	for {
-		tick := false
+		if l.keeperDue != 0 {
+			timer.Reset(l.keeperDue - l.now())
+		} else {
+			timer.Stop()
+		}
 		select {
 		case <-l.stop:
 			return
 		case <-l.keeperWake:
-		case <-retry.C:
-			tick = true
+		case <-timer.C:
 		}
-		l.tidy()
-		if l.settle(tick) {
-			retry.Reset(retryFull)
-		} else {
-			retry.Stop()
-		}
+		l.keepStep()
+	}
+}
+
+// keepStep does what there is to do for the keeper. It does not wait, but for
+// files that are made, and says in keeperDue when it must come back.
+func (l *Log) keepStep() {
+	l.tidy()
+	now := l.now()
+	tick := l.retryAt != 0 && now >= l.retryAt
+	if !l.settle(tick) {
+		l.retryAt = 0
+	} else if tick || l.retryAt == 0 {
+		l.retryAt = now + retryFull
+	}
+	l.keeperDue = l.retryAt
+	if pause := l.retirementDue(); pause != 0 && (l.keeperDue == 0 || pause < l.keeperDue) {
+		l.keeperDue = pause
 	}
 }
 
 // tidy brings spares and old segments to where they should be.
 func (l *Log) tidy() {
 	// A dead segment is the cheapest spare there is.
-	if l.wantsSpare() && !l.isParked() {
+	if l.retiring == nil && l.wantsSpare() && !l.isParked() {
 		if s := l.oldestDead(); s != nil {
-			l.retire(s)
+			l.beginRetiring(s, true)
 		}
 	}
-	for l.wantsSpare() {
+	if l.retiring != nil {
+		l.retireStep()
+	}
+	// A writer that waits for a spare may be what the retirement waits for.
+	for l.wantsSpare() && (!l.retiring.toSpare() || l.isParked()) {
 		if err := l.prepare(); err != nil {
 			l.mu.Lock()
 			l.setFull(err)
 			l.mu.Unlock()
+			l.wakeWriter() // Close does not wait for space
 			break
 		}
 	}
-	for {
+	for l.retiring == nil {
 		s := l.oldestHeavy()
-		if s == nil || !l.retire(s) {
+		if s == nil {
+			break
+		}
+		l.beginRetiring(s, false)
+		if !l.retireStep() {
 			break
 		}
 		if l.wantsSpare() {
@@ -80,7 +106,7 @@ func (l *Log) settle(tick bool) bool {
 	}
 	if tick && l.parked {
 		l.retries++
-		l.wake.Broadcast()
+		l.wakeWriter()
 	}
 	return l.full != nil || l.parked
 }
@@ -102,7 +128,7 @@ func (l *Log) isParked() bool {
 func (l *Log) wantsSpare() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.spares) < l.options.SpareSegments && !l.closed && l.failed == nil
+	return len(l.spares) < l.options.SpareSegments && (!l.closed || l.parked) && l.failed == nil
 }
 
 // prepare adds one spare, from a free segment if there is one.
@@ -123,7 +149,7 @@ func (l *Log) prepare() error {
 	l.retries++
 	l.parked = false // it says so again if this is not what it waits for
 	l.mu.Unlock()
-	l.wake.Broadcast()
+	l.wakeWriter()
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,8 @@ type Options struct {
 	Checkpoints Checkpoints
 	// Logger hears what an operator should know; default silence.
 	Logger *slog.Logger
+	// Manual, when set, leaves all work to calls of Turn; default goroutines.
+	Manual *Manual
 }
 
 func (o *Options) complete(dir string) error {
@@ -59,7 +62,7 @@ func (o *Options) complete(dir string) error {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return nil
+	return o.Manual.validate()
 }
 
 // Log is an open log. All methods may be called from several goroutines; see the
@@ -71,16 +74,19 @@ type Log struct {
 	logger       *slog.Logger
 	id           uint64
 	members      table
-	started      time.Time
+	now          func() time.Duration // since some beginning, never back
+	random       func() uint64
 	spareBatches chan *Batch
 
 	mu          sync.Mutex
 	wake        *sync.Cond // of the writer
 	queue       []*Batch
 	queuedBytes int64
-	lazyBytes   int64 // queued without sync
-	urgent      bool  // the queue holds a batch that wants a sync
-	flush       bool  // the lazy ones have waited long enough
+	lazyBytes   int64         // queued without sync
+	urgent      bool          // the queue holds a batch that wants a sync
+	flush       bool          // the lazy ones have waited long enough
+	lazyDue     time.Duration // when they have; without timers, as is
+	waitsSince  time.Duration // when the queue became urgent
 	closed      bool
 	failed      error
 	full        error      // why no spare segment could be made, nil when one could
@@ -90,17 +96,22 @@ type Log struct {
 	spares      []*segment // prepared, in order of number
 	free        []*segment // below the checkpoint and unread, to be recycled or removed
 
-	active  *segment // the writer's alone, as are the fields down to scratch
+	active  *segment // the writer's alone, as are the fields down to gaveUp
 	round   uint64   // number of the next round
-	taken   []*Batch
+	work    []*Batch // taken off the queue and not yet written
+	taken   []*Batch // work's array, to be the queue's next time
+	tried   uint64   // what retries was when the writer looked for space last
 	undo    []admitted
 	scratch []byte
 	direct  bool // writes are cheap calls, so gathering them does not pay
 	shrunk  bool // something became free since the keeper was told
 	gaveUp  bool // closed without space for a batch: a later, shorter one must not overtake it
 
-	nextNumber uint64 // the keeper's: of the next segment to make
-	stuck      uint64 // the keeper's: number of the segment that it said it cannot free
+	nextNumber uint64        // the keeper's, as are the fields down to keeperDue: of the next segment to make
+	stuck      uint64        // number of the segment that it said it cannot free
+	retiring   *retirement   // the oldest segment while it is copied forward
+	retryAt    time.Duration // when it looks for space again, 0 never
+	keeperDue  time.Duration // when it must come back by itself, 0 never
 
 	lazyTimer  *time.Timer
 	keeperWake chan struct{}
@@ -108,7 +119,7 @@ type Log struct {
 	writerDone chan struct{}
 	keeperDone chan struct{}
 
-	ioStart  atomic.Int64 // when the write now running began, in ns since started; 0 none
+	ioStart  atomic.Int64 // when the write now running began, by now; 0 none
 	counters counters
 }
 
@@ -130,7 +141,7 @@ type Recovered struct {
 	Last           uint64 // index of the last entry, Base when there is none
 }
 
-// Members returns the members that the log holds, in no order.
+// Members returns the members that the log holds, ordered by group and number.
 func (l *Log) Members() []Member {
 	var members []Member
 	for _, ml := range l.members.all() {
@@ -140,6 +151,7 @@ func (l *Log) Members() []Member {
 		}
 		ml.mu.Unlock()
 	}
+	slices.SortFunc(members, Member.compare)
 	return members
 }
 
@@ -155,7 +167,8 @@ func (l *Log) Load(m Member) (Recovered, bool) {
 }
 
 // Submit hands a batch to the writer and returns at once. done, when not nil,
-// runs on the writer's goroutine, in the order of submission, and must not block:
+// runs on the writer's goroutine (in Turn when Options.Manual is set), in the
+// order of submission, and must not block:
 // with nil when the batch and all before it are durable, else with the reason why
 // this batch is not. With sync false the batch goes with the next one that wants
 // a sync, after a second at the latest.
@@ -188,15 +201,18 @@ func (l *Log) submit(b *Batch, sync bool, done func(error), bounded bool) error 
 	l.queue = append(l.queue, b)
 	l.queuedBytes += size
 	if sync {
+		if !l.urgent && l.options.Manual != nil {
+			l.waitsSince = l.now()
+		}
 		l.urgent = true
 	} else {
 		if l.lazyBytes == 0 {
-			l.lazyTimer.Reset(lazyDelay)
+			l.delay()
 		}
 		l.lazyBytes += max(size, 1)
 	}
 	if l.urgent || l.lazyBytes >= maxLazyBytes {
-		l.wake.Signal()
+		l.wakeWriter()
 	}
 	return nil
 }
@@ -224,13 +240,22 @@ func (l *Log) Full() bool {
 	return l.full != nil
 }
 
-// SyncAge is how long the write and sync now running have lasted, 0 when none is.
+// SyncAge is how long the write and sync now running have lasted, 0 when none is;
+// where Turn writes, how long something that wants a sync has waited for it.
 func (l *Log) SyncAge() time.Duration {
+	if l.options.Manual != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if !l.urgent || len(l.queue) == 0 {
+			return 0
+		}
+		return max(l.now()-l.waitsSince, 1)
+	}
 	start := l.ioStart.Load()
 	if start == 0 {
 		return 0
 	}
-	return max(time.Since(l.started)-time.Duration(start), 1)
+	return max(l.now()-time.Duration(start), 1)
 }
 
 // Stats are counts since Open and the present sizes.
@@ -293,7 +318,7 @@ func Open(dir string, o Options) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{
-		dir: dir, fs: o.FS, options: o, logger: o.Logger, started: time.Now(),
+		dir: dir, fs: o.FS, options: o, logger: o.Logger,
 		spareBatches: make(chan *Batch, keptBatches),
 		keeperWake:   make(chan struct{}, 1),
 		stop:         make(chan struct{}),
@@ -303,40 +328,57 @@ func Open(dir string, o Options) (*Log, error) {
 	l.wake = sync.NewCond(&l.mu)
 	l.members.init()
 	_, l.direct = o.FS.(*MemFS)
+	if m := o.Manual; m != nil {
+		l.now = func() time.Duration { return time.Duration(m.Monotonic()) }
+		l.random = m.Random
+	} else {
+		started := time.Now()
+		l.now = func() time.Duration { return time.Since(started) }
+		l.random = random64
+	}
 	if err := l.recover(); err != nil {
 		l.closed = true
 		l.closeFiles()
 		return nil, err
 	}
-	l.lazyTimer = time.AfterFunc(lazyDelay, func() {
-		l.mu.Lock()
-		l.flush = true
-		l.mu.Unlock()
-		l.wake.Signal()
-	})
-	l.lazyTimer.Stop()
-	go l.write()
-	go l.keep()
+	if o.Manual == nil {
+		l.lazyTimer = time.AfterFunc(lazyDelay, func() {
+			l.mu.Lock()
+			l.flush = true
+			l.mu.Unlock()
+			l.wake.Signal()
+		})
+		l.lazyTimer.Stop()
+		go l.write()
+		go l.keep()
+	}
 	l.wakeKeeper()
 	return l, nil
 }
 
 // Close writes what waits, runs its completions and closes the files. Batches
-// that wait for space on a full disk end with ErrClosed.
+// that wait for space on a full disk end with ErrClosed. A log that is driven by
+// Turn does so on the caller's goroutine.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
-		<-l.keeperDone
+		if l.options.Manual == nil {
+			<-l.keeperDone
+		}
 		return nil
 	}
 	l.closed = true
 	l.mu.Unlock()
-	l.wake.Broadcast()
-	<-l.writerDone
-	l.lazyTimer.Stop()
-	close(l.stop)
-	<-l.keeperDone
+	if l.options.Manual != nil {
+		l.finish()
+	} else {
+		l.wake.Broadcast()
+		<-l.writerDone
+		l.lazyTimer.Stop()
+		close(l.stop)
+		<-l.keeperDone
+	}
 	l.closeFiles()
 	return l.failure()
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -13,15 +12,10 @@ import (
 	"syscall"
 )
 
-// ErrCrashed is returned by files of a MemFS that were opened before its Crash.
-var ErrCrashed = errors.New("wal: file was opened before the crash")
-
-// sectorBytes is the unit that a crash keeps or loses as a whole.
-const sectorBytes = 512
-
 // MemFS is a file system in memory. It serves nodes that keep nothing, and tests:
-// it knows what was synced, so Crash can lose what was not. Its writes are copies
-// and its syncs are free.
+// it knows what was synced, so Crash can lose what was not, and calls can be made
+// to fail. Its writes are copies and its syncs are free. It uses no goroutine, no
+// clock and no randomness of its own.
 type MemFS struct {
 	mu       sync.Mutex
 	names    map[string]*memNode
@@ -30,15 +24,8 @@ type MemFS struct {
 	epoch    uint64
 	capacity int64 // 0 = no bound
 	used     int64
-	fault    atomic.Pointer[func(Op) error]
-}
 
-// Op is one call that changes a MemFS, as its fault function sees it.
-type Op struct {
-	Kind   string // create, rename, remove, syncdir, write, sync, allocate
-	Name   string
-	Offset int64
-	Length int
+	fault, readFault atomic.Pointer[func(Op) error]
 }
 
 type dirOp struct {
@@ -51,11 +38,10 @@ type memNode struct {
 	mu     sync.RWMutex
 	data   []byte
 	synced int      // size at the last sync
-	undo   []undone // what unsynced writes replaced, oldest first
-	old    []byte   // the bytes of undo
+	undo   []undone // unsynced writes, oldest first
+	old    []byte   // the bytes that they replaced
+	broken bool     // a sync failed: undo holds writes that are lost
 }
-
-type undone struct{ off, length int }
 
 // NewMemFS returns an empty file system without bound.
 func NewMemFS() *MemFS {
@@ -77,90 +63,6 @@ func (m *MemFS) Used() int64 {
 	return m.used
 }
 
-// SetFault lets f see every call that changes something, before it happens; an
-// error that it returns is returned instead of doing it. nil removes it.
-func (m *MemFS) SetFault(f func(Op) error) {
-	if f == nil {
-		m.fault.Store(nil)
-		return
-	}
-	m.fault.Store(&f)
-}
-
-// Crash loses power: open files are dead, and of what was not synced each 512
-// byte sector, each grown size and each change of a folder is kept when keep
-// returns true. A nil keep loses all of it.
-func (m *MemFS) Crash(keep func() bool) {
-	if keep == nil {
-		keep = func() bool { return false }
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.epoch++
-	for _, op := range m.pending {
-		if keep() {
-			apply(m.durable, op)
-		}
-	}
-	m.pending = nil
-	m.names = maps.Clone(m.durable)
-	m.used = 0
-	counted := map[*memNode]bool{}
-	for _, name := range slices.Sorted(maps.Keys(m.names)) {
-		node := m.names[name]
-		if counted[node] {
-			continue
-		}
-		counted[node] = true
-		node.crash(keep)
-		m.used += int64(len(node.data))
-	}
-}
-
-func (n *memNode) crash(keep func() bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	// One decision for each sector that was written: what it holds now, or what
-	// it held at the last sync.
-	kept := map[int]bool{}
-	for _, u := range n.undo {
-		for sector := u.off / sectorBytes; sector*sectorBytes < u.off+u.length; sector++ {
-			if _, decided := kept[sector]; !decided {
-				kept[sector] = keep()
-			}
-		}
-	}
-	at := len(n.old)
-	// Undo from the newest to the oldest, so that the oldest bytes win.
-	for k := len(n.undo) - 1; k >= 0; k-- {
-		u := n.undo[k]
-		at -= u.length
-		old := n.old[at : at+u.length]
-		for i := 0; i < u.length; {
-			sector := (u.off + i) / sectorBytes
-			end := min((sector+1)*sectorBytes-u.off, u.length)
-			if !kept[sector] {
-				copy(n.data[u.off+i:u.off+end], old[i:end])
-			}
-			i = end
-		}
-	}
-	if len(n.data) > n.synced && !keep() {
-		n.data = n.data[:n.synced:n.synced]
-	}
-	n.settle()
-}
-
-// settle makes the present content the durable one.
-func (n *memNode) settle() {
-	n.synced = len(n.data)
-	n.undo = n.undo[:0]
-	n.old = n.old[:0]
-	if cap(n.old) > 16<<20 {
-		n.old = nil
-	}
-}
-
 func apply(names map[string]*memNode, op dirOp) {
 	switch {
 	case op.from == "":
@@ -171,13 +73,6 @@ func apply(names map[string]*memNode, op dirOp) {
 		delete(names, op.from)
 		names[op.to] = op.node
 	}
-}
-
-func (m *MemFS) check(kind, name string, off int64, length int) error {
-	if f := m.fault.Load(); f != nil {
-		return (*f)(Op{kind, name, off, length})
-	}
-	return nil
 }
 
 func notExist(op, name string) error {
@@ -191,19 +86,24 @@ func (m *MemFS) MkdirAll(string) error { return nil }
 func (m *MemFS) List(dir string) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return list(m.names, dir), nil
+}
+
+func list(files map[string]*memNode, dir string) []string {
 	var names []string
-	for name := range m.names {
+	for name := range files {
 		if filepath.Dir(name) == filepath.Clean(dir) {
 			names = append(names, filepath.Base(name))
 		}
 	}
-	return names, nil
+	slices.Sort(names)
+	return names
 }
 
 // Create implements FS.
 func (m *MemFS) Create(name string) (File, error) {
 	name = filepath.Clean(name)
-	if err := m.check("create", name, 0, 0); err != nil {
+	if err := check(&m.fault, "create", name, 0, 0); err != nil {
 		return nil, err
 	}
 	m.mu.Lock()
@@ -231,7 +131,7 @@ func (m *MemFS) Open(name string) (File, error) {
 // Rename implements FS.
 func (m *MemFS) Rename(from, to string) error {
 	from, to = filepath.Clean(from), filepath.Clean(to)
-	if err := m.check("rename", from, 0, 0); err != nil {
+	if err := check(&m.fault, "rename", from, 0, 0); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -250,7 +150,7 @@ func (m *MemFS) Rename(from, to string) error {
 // Remove implements FS.
 func (m *MemFS) Remove(name string) error {
 	name = filepath.Clean(name)
-	if err := m.check("remove", name, 0, 0); err != nil {
+	if err := check(&m.fault, "remove", name, 0, 0); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -272,7 +172,7 @@ func (m *MemFS) change(op dirOp) {
 // SyncDir implements FS.
 func (m *MemFS) SyncDir(dir string) error {
 	dir = filepath.Clean(dir)
-	if err := m.check("syncdir", dir, 0, 0); err != nil {
+	if err := check(&m.fault, "syncdir", dir, 0, 0); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -335,6 +235,9 @@ func (f *memFile) dead() error {
 }
 
 func (f *memFile) ReadAt(b []byte, off int64) (int, error) {
+	if err := check(&f.fs.readFault, "read", f.name, off, len(b)); err != nil {
+		return 0, err
+	}
 	if err := f.dead(); err != nil {
 		return 0, err
 	}
@@ -351,12 +254,21 @@ func (f *memFile) ReadAt(b []byte, off int64) (int, error) {
 }
 
 func (f *memFile) WriteAt(b []byte, off int64) (int, error) {
-	if err := f.fs.check("write", f.name, off, len(b)); err != nil {
-		return 0, err
+	if err := check(&f.fs.fault, "write", f.name, off, len(b)); err != nil {
+		var short *ShortWrite
+		if !errors.As(err, &short) || f.dead() != nil {
+			return 0, err
+		}
+		n, _ := f.write(b[:max(0, min(short.Bytes, len(b)))], off)
+		return n, err
 	}
 	if err := f.dead(); err != nil {
 		return 0, err
 	}
+	return f.write(b, off)
+}
+
+func (f *memFile) write(b []byte, off int64) (int, error) {
 	n := f.node
 	if off+int64(len(b)) > int64(n.len()) {
 		if err := f.grow(int(off) + len(b)); err != nil {
@@ -367,13 +279,16 @@ func (f *memFile) WriteAt(b []byte, off int64) (int, error) {
 	defer n.mu.Unlock()
 	at := n.data[off:][:len(b)]
 	n.old = append(n.old, at...)
-	n.undo = append(n.undo, undone{int(off), len(b)})
+	n.undo = append(n.undo, undone{off: int(off), length: len(b)})
 	return copy(at, b), nil
 }
 
 // Sync implements File.
 func (f *memFile) Sync() error {
-	if err := f.fs.check("sync", f.name, 0, 0); err != nil {
+	if err := check(&f.fs.fault, "sync", f.name, 0, 0); err != nil {
+		if f.dead() == nil {
+			f.node.failSync()
+		}
 		return err
 	}
 	if err := f.dead(); err != nil {
@@ -381,13 +296,13 @@ func (f *memFile) Sync() error {
 	}
 	f.node.mu.Lock()
 	defer f.node.mu.Unlock()
-	f.node.settle()
+	f.node.sync()
 	return nil
 }
 
 // Allocate implements File. Like the real one it leaves the size durable.
 func (f *memFile) Allocate(size int64) error {
-	if err := f.fs.check("allocate", f.name, 0, int(size)); err != nil {
+	if err := check(&f.fs.fault, "allocate", f.name, 0, int(size)); err != nil {
 		return err
 	}
 	if err := f.dead(); err != nil {
@@ -398,7 +313,7 @@ func (f *memFile) Allocate(size int64) error {
 	}
 	f.node.mu.Lock()
 	defer f.node.mu.Unlock()
-	f.node.settle()
+	f.node.sync()
 	return nil
 }
 

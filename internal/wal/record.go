@@ -1,12 +1,17 @@
 package wal
 
 import (
+	"cmp"
 	"encoding/binary"
 	"hash/crc32"
 )
 
 // Member names one member's log: the group and the member within it.
 type Member struct{ Group, ID uint64 }
+
+func (m Member) compare(n Member) int {
+	return cmp.Or(cmp.Compare(m.Group, n.Group), cmp.Compare(m.ID, n.ID))
+}
 
 // Entry is one entry of a member's log. Kind is the caller's.
 type Entry struct {

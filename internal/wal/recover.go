@@ -72,7 +72,7 @@ func (l *Log) begin(numbers []uint64) error {
 			return corrupt(l.dir, 0, -1, "there are %d segments but no checkpoint that says where the log begins", len(numbers))
 		}
 	}
-	l.id = random64()
+	l.id = l.random()
 	// A short first segment lets a new node start without waiting for zeros; the
 	// spare that follows it is prepared meanwhile.
 	size := min(l.options.SegmentBytes, max(l.options.SegmentBytes/16, 1<<20))
@@ -237,10 +237,14 @@ func (r *recovery) run(cp checkpoint, numbers []uint64) error {
 	if !ended {
 		return corrupt(r.dir, cp.first+uint64(len(numbers)), -1, "segment is missing: the one before it ends with a seal")
 	}
+	var broken *memberLog
 	for _, ml := range r.members.all() {
-		if index := ml.gap(); ml.exists && index != 0 {
-			return corrupt(r.dir, 0, -1, "group %016x member %d: entry %d is missing (base %d, last %d)", ml.member.Group, ml.member.ID, index, ml.base, ml.last)
+		if ml.exists && ml.gap() != 0 && (broken == nil || ml.member.compare(broken.member) < 0) {
+			broken = ml
 		}
+	}
+	if ml := broken; ml != nil {
+		return corrupt(r.dir, 0, -1, "group %016x member %d: entry %d is missing (base %d, last %d)", ml.member.Group, ml.member.ID, ml.gap(), ml.base, ml.last)
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (l *Log) createSegment(number uint64, size int64) (*segment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("wal: create segment %s: %w", temp, err)
 	}
-	s := &segment{header: header{l.id, number, random64(), uint64(size)}, file: file, size: size, end: dataStart}
+	s := &segment{header: header{l.id, number, l.random(), uint64(size)}, file: file, size: size, end: dataStart}
 	if err := l.publish(s, temp, true); err != nil {
 		file.Close()
 		l.fs.Remove(temp) // what is left of it is removed at the next Open
@@ -52,7 +52,7 @@ func (l *Log) createSegment(number uint64, size int64) (*segment, error) {
 // generation, which makes all that it holds unreadable. It is below the
 // checkpoint, so that a crash in between leaves a file that nobody reads.
 func (l *Log) recycleSegment(old *segment, number uint64) (*segment, error) {
-	s := &segment{header: header{l.id, number, random64(), uint64(old.size)}, file: old.file, size: old.size, end: dataStart}
+	s := &segment{header: header{l.id, number, l.random(), uint64(old.size)}, file: old.file, size: old.size, end: dataStart}
 	if err := l.publish(s, l.path(segmentName(old.number)), false); err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package wal
 import (
 	"errors"
 	"fmt"
-	"time"
 )
 
 const (
@@ -14,48 +13,106 @@ const (
 	gatherBytes = 128 << 10
 )
 
+// errParked: the writer cannot go on before there is space.
+var errParked = errors.New("wal: writer waits for space")
+
 var errClosedFull = fmt.Errorf("%w: the disk was full to the end: %w", ErrClosed, ErrFull)
 
-// write is the writer's goroutine: take all that waits, write, sync, complete.
+// write is the writer's goroutine.
 func (l *Log) write() {
 	defer close(l.writerDone)
-	for {
-		work, ok := l.take()
-		if !ok {
-			return
+	for l.awaitWork() {
+		l.writeStep()
+	}
+}
+
+// awaitWork waits until the writer has something to do; false: never again.
+func (l *Log) awaitWork() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for !l.hasWork() {
+		if l.closed && len(l.work)+len(l.queue) == 0 {
+			return false
 		}
-		for len(work) > 0 {
-			n, err := l.writeRound(work)
-			if err != nil {
-				l.abandon(work, err)
-				break
-			}
-			work = work[n:]
+		l.wake.Wait()
+	}
+	return true
+}
+
+// hasWork reports whether writeStep has something to do. l.mu is held.
+func (l *Log) hasWork() bool {
+	switch {
+	case len(l.work) > 0:
+		return !l.parked || l.retries != l.tried || l.closed && l.full != nil
+	case len(l.queue) > 0:
+		return l.urgent || l.flush || l.lazyBytes >= maxLazyBytes || l.closed
+	}
+	return false
+}
+
+// finish writes all that waits, for Close of a log that is driven by hand.
+func (l *Log) finish() {
+	for {
+		l.mu.Lock()
+		ready, left := l.hasWork(), len(l.work)+len(l.queue) > 0
+		l.mu.Unlock()
+		switch {
+		case ready:
+			l.writeStep()
+		case left:
+			l.keepStep() // makes the spare that the writer needs, or finds the disk full
+		default:
+			return
 		}
 	}
 }
 
-// take waits until something must be written and returns all that waits.
-func (l *Log) take() ([]*Batch, bool) {
+// writeStep takes all that waits, if nothing that was taken is left, and writes,
+// syncs and completes one round of it. It never waits: where there is no space,
+// what was taken stays until there is. It reports whether anything was done.
+func (l *Log) writeStep() bool {
+	if len(l.work) == 0 {
+		l.take()
+	}
+	n, err := l.writeRound(l.work)
+	switch {
+	case errors.Is(err, errParked):
+		return false
+	case err != nil:
+		l.abandon(l.work, err)
+		n = len(l.work)
+	}
+	l.work = l.work[n:]
+	return n > 0
+}
+
+// take makes all that waits the work.
+func (l *Log) take() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for !l.urgent && !l.flush && l.lazyBytes < maxLazyBytes {
-		if l.closed {
-			if len(l.queue) == 0 {
-				return nil, false
-			}
-			break
-		}
-		l.wake.Wait()
-	}
-	work := l.queue
+	l.work = l.queue
 	clear(l.taken)
-	l.queue, l.taken = l.taken[:0], work
-	if l.lazyBytes > 0 {
+	l.queue, l.taken = l.taken[:0], l.work
+	if l.lazyBytes > 0 && l.lazyTimer != nil {
 		l.lazyTimer.Stop()
 	}
 	l.urgent, l.flush, l.lazyBytes = false, false, 0
-	return work, true
+}
+
+// delay gives the first of the lazy batches its time. l.mu is held.
+func (l *Log) delay() {
+	if l.lazyTimer != nil {
+		l.lazyTimer.Reset(lazyDelay)
+		return
+	}
+	l.lazyDue = l.now() + lazyDelay
+	l.options.Manual.wake()
+}
+
+// wakeWriter lets the writer look whether it has something to do.
+func (l *Log) wakeWriter() {
+	l.wake.Broadcast()
+	l.options.Manual.wake()
 }
 
 // writeRound writes and syncs the first batches of work and runs their
@@ -113,7 +170,7 @@ func (l *Log) writeRound(work []*Batch) (n int, err error) {
 
 // put writes the frames of a round, and a seal when it is the segment's last, and syncs.
 func (l *Log) put(seg *segment, round []*Batch, start, pos int64, seal bool) (int64, error) {
-	began := time.Since(l.started)
+	began := l.now()
 	l.ioStart.Store(int64(max(began, 1)))
 	defer l.ioStart.Store(0)
 
@@ -166,7 +223,7 @@ func (l *Log) put(seg *segment, round []*Batch, start, pos int64, seal bool) (in
 	l.round++
 	l.counters.rounds.Add(1)
 	l.counters.bytes.Add(uint64(pos - start))
-	l.counters.syncNanos.Add(uint64(time.Since(l.started) - began))
+	l.counters.syncNanos.Add(uint64(l.now() - began))
 	return pos, nil
 }
 
@@ -258,38 +315,32 @@ func (l *Log) makeRoom(size int64) error {
 		l.setFull(failed)
 		return false
 	})
-	if err != nil && failed != nil {
+	if failed != nil && errors.Is(err, ErrClosed) {
 		return fmt.Errorf("%w: %w", err, failed)
 	}
 	return err
 }
 
-// await blocks the writer until there is space, as told by ready, which is asked
-// again whenever the keeper has found some or tried to.
+// await asks ready whether there is space. Where there is none it returns
+// errParked: the writer comes back whenever the keeper has found some or tried to.
 func (l *Log) await(ready func() bool) error {
-	for {
-		l.mu.Lock()
-		retries := l.retries
-		l.mu.Unlock()
-		if ready() {
-			return nil
-		}
-		l.mu.Lock()
-		l.parked = true
-		l.mu.Unlock()
-		l.wakeKeeper()
-		l.mu.Lock()
-		for l.retries == retries && !l.closed {
-			l.wake.Wait()
-		}
-		l.parked = false
-		closed := l.closed
-		l.mu.Unlock()
-		if closed && !ready() {
-			l.gaveUp = true
-			return errClosedFull
-		}
+	l.mu.Lock()
+	l.tried = l.retries
+	l.mu.Unlock()
+	ok := ready()
+	l.mu.Lock()
+	end := !ok && l.closed && l.full != nil // nobody will look for space again
+	l.parked = !ok && !end
+	l.mu.Unlock()
+	switch {
+	case ok:
+		return nil
+	case end:
+		l.gaveUp = true
+		return errClosedFull
 	}
+	l.wakeKeeper()
+	return errParked
 }
 
 func (l *Log) hasSpare() bool {
@@ -306,85 +357,4 @@ func (l *Log) advance() {
 	l.segments = append(l.segments, l.active)
 	l.mu.Unlock()
 	l.wakeKeeper()
-}
-
-// admitted is what a record changed of the writer's view, to take it back.
-type admitted struct {
-	ml          *memberLog
-	exists      bool
-	base, last  uint64
-	cuts, metas uint32
-}
-
-// admit checks that a batch continues the logs of its members, and keeps the
-// writer's view of them. A batch that does not is refused as a whole.
-func (l *Log) admit(b *Batch) error {
-	l.undo = l.undo[:0]
-	for i := range b.records {
-		q := &b.records[i]
-		ml := q.ml
-		l.undo = append(l.undo, admitted{ml, ml.nextExists, ml.nextBase, ml.nextLast, ml.nextCuts, ml.nextMetas})
-		if err := l.admitRecord(b, q, ml); err != nil {
-			for j := len(l.undo) - 1; j >= 0; j-- {
-				u := &l.undo[j]
-				u.ml.nextExists, u.ml.nextBase, u.ml.nextLast = u.exists, u.base, u.last
-				u.ml.nextCuts, u.ml.nextMetas = u.cuts, u.metas
-			}
-			return fmt.Errorf("%w: group %016x member %d: %w", ErrInvalid, ml.member.Group, ml.member.ID, err)
-		}
-	}
-	return nil
-}
-
-var errUnknownMember = errors.New("the log does not hold this member; Reset begins one")
-
-func (l *Log) admitRecord(b *Batch, q *queued, ml *memberLog) error {
-	switch q.kind {
-	case kindAppend:
-		if q.count > 0 {
-			switch {
-			case q.first > ml.nextLast+1:
-				return fmt.Errorf("entry %d leaves a gap behind entry %d", q.first, ml.nextLast)
-			case q.first <= ml.nextBase:
-				return fmt.Errorf("entry %d is behind the base %d", q.first, ml.nextBase)
-			case q.first <= ml.nextLast:
-				ml.nextCuts++
-				l.shrunk = true
-			}
-			ml.nextLast = q.first + uint64(q.count) - 1
-		}
-		if q.hasState {
-			ml.nextMetas++
-		}
-		ml.nextExists = true
-	case kindReset:
-		ml.nextExists, ml.nextBase, ml.nextLast = true, q.base, q.base
-		ml.nextCuts++
-		ml.nextMetas++
-		l.shrunk = true
-	case kindCompact:
-		if !ml.nextExists {
-			return errUnknownMember
-		}
-		if q.base > ml.nextBase {
-			ml.nextBase, ml.nextLast = q.base, max(ml.nextLast, q.base)
-			ml.nextCuts++
-			ml.nextMetas++
-			l.shrunk = true
-		}
-	case kindDelete:
-		ml.nextExists, ml.nextBase, ml.nextLast = false, 0, 0
-		ml.nextCuts++
-		ml.nextMetas++
-		l.shrunk = true
-	case kindMove:
-		if q.version != ml.nextCuts || !ml.nextExists {
-			b.void(q)
-		}
-	case kindMeta:
-		if q.version != ml.nextMetas || !ml.nextExists {
-			b.void(q)
-		}
-	}
-	return nil
 }
