@@ -71,7 +71,7 @@ func (n *Node) survivor(ctx context.Context, g *catalogue.Group) (best ident.Nod
 			missing++
 			continue
 		}
-		if best == 0 || r.LastTerm > most.LastTerm || r.LastTerm == most.LastTerm && r.Last > most.Last {
+		if best == 0 || r.moreComplete(most) {
 			best, most = m.Node, r
 		}
 	}
@@ -79,6 +79,16 @@ func (n *Node) survivor(ctx context.Context, g *catalogue.Group) (best ident.Nod
 		return 0, missing, fmt.Errorf("none of its members can be reached: there is nothing to recover from: %w", ErrRefused)
 	}
 	return best, missing, nil
+}
+
+// moreComplete tells whether a log has more of what was acknowledged than another, as
+// elections decide it: a later term first, for a long log of an old term may have
+// been replaced since.
+func (r memberReport) moreComplete(than memberReport) bool {
+	if r.LastTerm != than.LastTerm {
+		return r.LastTerm > than.LastTerm
+	}
+	return r.Last > than.Last
 }
 
 // reportOf asks one node for what its member knows.

@@ -10,7 +10,7 @@ import (
 
 // A leader whose disk hangs gives way, and answers those who wait: also when its
 // log has more waiting than it takes.
-func TestHungDiskAnswersCallers(t *testing.T) {
+func TestHazard23_HungDiskGivesWayAndAnswersCallers(t *testing.T) {
 	c := newCluster(t, 3, blobType)
 	c.maxQueued = 64 << 10
 	for id := range c.nodes {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/internal/ident"
@@ -48,8 +49,12 @@ type lane struct {
 	// blocked: the log takes no more for now. The batch waits and is offered again in
 	// every turn. Meanwhile nothing is taken in that would make it grow much, but
 	// members go on: who waits hears of it when the leadership is lost.
-	blocked bool
+	blocked    bool
+	quietUntil int64 // monotonic; until then the log being full is not logged again
 }
+
+// blockedQuiet is how often a lane logs that the log takes no more.
+const blockedQuiet = 10 * time.Second
 
 // maxQueuedBytes bounds what waits in the inbox of one lane. Beyond it proposals
 // are refused and messages are dropped, which Raft repairs.
@@ -492,7 +497,8 @@ func (l *lane) submit() {
 	sync := len(writes.tickets) > 0
 	err := l.host.wal.Submit(batch, sync, writes.done)
 	if errors.Is(err, wal.ErrOverloaded) || errors.Is(err, wal.ErrFull) {
-		if !l.blocked {
+		if now := l.host.exec.Monotonic(); !l.blocked && now >= l.quietUntil {
+			l.quietUntil = now + int64(blockedQuiet)
 			l.host.log.Warn("the log takes no more for now", "error", err)
 		}
 		l.blocked = true

@@ -11,10 +11,10 @@ import (
 	"github.com/raftfleet/raftfleet/fleet/view"
 )
 
-// TestRandomFaultsWhileMembersMove kills, freezes, stops, wipes and drains nodes in
+// TestHazard47_RandomFaultsWhileMembersMove kills, freezes, stops, wipes and drains nodes in
 // a random order while groups move and clients add. RAFTFLEET_SEED repeats an
 // order; RAFTFLEET_STEPS makes it longer.
-func TestRandomFaultsWhileMembersMove(t *testing.T) {
+func TestHazard47_RandomFaultsWhileMembersMove(t *testing.T) {
 	long(t)
 	ctx := within(t, 9*time.Minute)
 	seed := number(t, "RAFTFLEET_SEED", time.Now().UnixNano())

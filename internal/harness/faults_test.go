@@ -110,7 +110,7 @@ func startTogether(t *testing.T, nodes []*Node) {
 	}
 }
 
-func TestALeaderThatWasFrozenDoesNotLieAboutTheState(t *testing.T) {
+func TestHazard24_ALeaderThatWasFrozenDoesNotLie(t *testing.T) {
 	long(t)
 	ctx := within(t, 2*time.Minute)
 	f, l := loaded(t, Config{Nodes: 3}, 6)

@@ -138,7 +138,7 @@ func TestTwoFleetsThatMeetStayApart(t *testing.T) {
 	}
 }
 
-func TestANameIsRemovedAndAddedAgainWhileANodeIsAway(t *testing.T) {
+func TestHazard36_ANameIsRemovedAndAddedAgainWhileANodeIsAway(t *testing.T) {
 	ctx := within(t, 90*time.Second)
 	f := New(t, Config{Nodes: 3})
 	must(t, f.AddGroups(ctx, "g", 3, 3))
