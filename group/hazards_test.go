@@ -15,39 +15,6 @@ import (
 	"github.com/raftfleet/raftfleet/internal/wal"
 )
 
-// Where only some links are broken the leader stays: a member that cannot hear it,
-// or cannot be heard by it, finds no majority that would give it up.
-func TestHazard22_PartialPartitionChangesNoLeader(t *testing.T) {
-	for what, cut := range map[string]func(c *cluster, leader, other ident.NodeID){
-		"the leader is not heard by one": func(c *cluster, leader, other ident.NodeID) { c.cut[[2]ident.NodeID{leader, other}] = true },
-		"the leader does not hear one":   func(c *cluster, leader, other ident.NodeID) { c.cut[[2]ident.NodeID{other, leader}] = true },
-		"two do not hear each other": func(c *cluster, leader, other ident.NodeID) {
-			c.cut[[2]ident.NodeID{leader, other}], c.cut[[2]ident.NodeID{other, leader}] = true, true
-		},
-	} {
-		t.Run(what, func(t *testing.T) {
-			t.Parallel()
-			c := newCluster(t, 3, sumType)
-			c.add(g1, "sum", quick, 1, 2, 3)
-			c.command(g1, Proposal{Body: number(1)})
-			leader := c.leader(g1)
-			before, _ := c.host(leader).Info(g1)
-			c.mu.Lock()
-			cut(c, leader, leader%3+1)
-			c.mu.Unlock()
-			// For ten election timeouts, in which the one that is apart gives up again and again.
-			for end := time.Now().Add(10 * quick.ElectionTimeout); time.Now().Before(end); {
-				if _, err := c.try(leader, g1, Proposal{Body: number(1)}); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if now, _ := c.host(leader).Info(g1); now.Term != before.Term || now.Role != consensus.Leader {
-				t.Fatalf("it led in term %d and now %+v", before.Term, now)
-			}
-		})
-	}
-}
-
 // A snapshot on its way to a member that was destroyed meanwhile leaves nothing
 // behind, also not for the one that takes its place.
 func TestHazard27_SnapshotForADestroyedMember(t *testing.T) {
