@@ -27,6 +27,25 @@ var kindNames = map[byte]string{
 	kindMeta: "meta", kindMove: "move", kindVoid: "void",
 }
 
+// fill makes o what r says; false when r ends within its entries.
+func (o *Record) fill(r *record) bool {
+	*o = Record{
+		Kind: kindNames[r.kind], Member: r.member,
+		HasState: r.hasState, State: r.state, Base: r.base, BaseTerm: r.baseTerm,
+		Entries: o.Entries[:0],
+	}
+	rest := r.entries
+	for i := range r.count {
+		e, next, ok := nextEntry(rest)
+		if !ok {
+			return false
+		}
+		e.Index = r.first + uint64(i)
+		o.Entries, rest = append(o.Entries, e), next
+	}
+	return true
+}
+
 // Report says what Verify found.
 type Report struct {
 	First, Last uint64 // numbers of the segments that hold the log
@@ -47,20 +66,9 @@ func Inspect(dir string, o Options) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		var out Record
 		visit := func(segment uint64, offset int64, f frameID, r *record) error {
-			out = Record{
-				Segment: segment, Offset: offset, Round: f.round, Batch: f.batch,
-				Kind: kindNames[r.kind], Member: r.member,
-				HasState: r.hasState, State: r.state, Base: r.base, BaseTerm: r.baseTerm,
-				Entries: out.Entries[:0],
-			}
-			rest := r.entries
-			for i := range r.count {
-				e, next, ok := nextEntry(rest)
-				if !ok {
-					return corrupt(dir, segment, offset, "record ends within its entries, with a right checksum")
-				}
-				e.Index = r.first + uint64(i)
-				out.Entries, rest = append(out.Entries, e), next
+			out.Segment, out.Offset, out.Round, out.Batch = segment, offset, f.round, f.batch
+			if !out.show(r) {
+				return corrupt(dir, segment, offset, "record ends within its entries, with a right checksum")
 			}
 			if !yield(out, nil) {
 				return errStopped
@@ -69,6 +77,44 @@ func Inspect(dir string, o Options) iter.Seq2[Record, error] {
 		}
 		if _, err := readLog(dir, o, visit); err != nil && !errors.Is(err, errStopped) {
 			yield(Record{}, err)
+		}
+	}
+}
+
+// show takes over what a record says; false when it ends within its entries.
+func (r *Record) show(from *record) bool {
+	r.Kind, r.Member = kindNames[from.kind], from.member
+	r.HasState, r.State = from.hasState, from.state
+	r.Base, r.BaseTerm = from.base, from.baseTerm
+	r.Entries = r.Entries[:0]
+	rest := from.entries
+	for i := range from.count {
+		e, next, ok := nextEntry(rest)
+		if !ok {
+			return false
+		}
+		e.Index = from.first + uint64(i)
+		r.Entries, rest = append(r.Entries, e), next
+	}
+	return true
+}
+
+// report tells Options.Durable of the records of a round.
+func (l *Log) report(seg *segment, round []*Batch) {
+	for _, b := range round {
+		if b.at == 0 {
+			continue
+		}
+		l.batches++
+		for i := range b.records {
+			q := &b.records[i]
+			body, _, _ := item(b.buf[q.off:])
+			if r, ok := decodeRecord(body); ok {
+				out := &l.reported
+				out.Segment, out.Offset, out.Round, out.Batch = seg.number, b.at+int64(q.off), l.round-1, l.batches
+				out.show(&r)
+				l.options.Durable(out)
+			}
 		}
 	}
 }

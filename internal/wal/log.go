@@ -29,6 +29,12 @@ type Options struct {
 	Checkpoints Checkpoints
 	// Logger hears what an operator should know; default silence.
 	Logger *slog.Logger
+	// Durable, when set, is told of every record when it has become durable, in
+	// order, before the done function of its batch and where that runs. The record
+	// is valid until Durable returns, and is also told when it is a copy of an older
+	// one (meta, move) or means nothing (void). It is for those who watch the disk of
+	// a log: a simulator, a test. What Open finds is not told.
+	Durable func(*Record)
 	// Manual, when set, leaves all work to calls of Turn; default goroutines.
 	Manual *Manual
 }
@@ -96,16 +102,18 @@ type Log struct {
 	spares      []*segment // prepared, in order of number
 	free        []*segment // below the checkpoint and unread, to be recycled or removed
 
-	active  *segment // the writer's alone, as are the fields down to gaveUp
-	round   uint64   // number of the next round
-	work    []*Batch // taken off the queue and not yet written
-	taken   []*Batch // work's array, to be the queue's next time
-	tried   uint64   // what retries was when the writer looked for space last
-	undo    []admitted
-	scratch []byte
-	direct  bool // writes are cheap calls, so gathering them does not pay
-	shrunk  bool // something became free since the keeper was told
-	gaveUp  bool // closed without space for a batch: a later, shorter one must not overtake it
+	active   *segment // the writer's alone, as are the fields down to gaveUp
+	round    uint64   // number of the next round
+	work     []*Batch // taken off the queue and not yet written
+	taken    []*Batch // work's array, to be the queue's next time
+	tried    uint64   // what retries was when the writer looked for space last
+	batches  uint64   // told of so far
+	reported Record   // what Options.Durable is shown
+	undo     []admitted
+	scratch  []byte
+	direct   bool // writes are cheap calls, so gathering them does not pay
+	shrunk   bool // something became free since the keeper was told
+	gaveUp   bool // closed without space for a batch: a later, shorter one must not overtake it
 
 	nextNumber uint64        // the keeper's, as are the fields down to keeperDue: of the next segment to make
 	stuck      uint64        // number of the segment that it said it cannot free
@@ -241,21 +249,20 @@ func (l *Log) Full() bool {
 }
 
 // SyncAge is how long the write and sync now running have lasted, 0 when none is;
-// where Turn writes, how long something that wants a sync has waited for it.
+// where Turn writes, also how long something that wants a sync has waited for it.
 func (l *Log) SyncAge() time.Duration {
-	if l.options.Manual != nil {
+	start := time.Duration(l.ioStart.Load())
+	if start == 0 && l.options.Manual != nil {
 		l.mu.Lock()
-		defer l.mu.Unlock()
-		if !l.urgent || len(l.queue) == 0 {
-			return 0
+		if l.urgent && len(l.queue) > 0 {
+			start = l.waitsSince
 		}
-		return max(l.now()-l.waitsSince, 1)
+		l.mu.Unlock()
 	}
-	start := l.ioStart.Load()
 	if start == 0 {
 		return 0
 	}
-	return max(l.now()-time.Duration(start), 1)
+	return max(l.now()-start, 1)
 }
 
 // Stats are counts since Open and the present sizes.

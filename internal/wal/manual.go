@@ -24,6 +24,12 @@ type Manual struct {
 	// say before, and sometimes when there is not. It must not call the log: only
 	// take a note.
 	Wake func()
+	// Durable, when not nil, is told of each record when the sync that covers it has
+	// returned, before the done function of its batch runs. The record is lent. What
+	// the keeper only copies is not told.
+	Durable func(*Record)
+
+	told Record
 }
 
 func (m *Manual) validate() error {
@@ -31,6 +37,23 @@ func (m *Manual) validate() error {
 		return fmt.Errorf("wal: Options.Manual lacks Monotonic or Random: set both")
 	}
 	return nil
+}
+
+// tell reports the records of a batch that has become durable.
+func (m *Manual) tell(b *Batch) {
+	if m == nil || m.Durable == nil {
+		return
+	}
+	for i := range b.records {
+		body, _, _ := item(b.buf[b.records[i].off:])
+		r, ok := decodeRecord(body)
+		if !ok || r.kind == kindMove || r.kind == kindMeta || r.kind == kindVoid {
+			continue
+		}
+		if m.told.fill(&r) {
+			m.Durable(&m.told)
+		}
+	}
 }
 
 func (m *Manual) wake() {

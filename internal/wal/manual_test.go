@@ -363,6 +363,32 @@ func TestCloseMakesTheSparesThatWhatWaitsNeeds(t *testing.T) {
 	}
 }
 
+func TestDurableHearsOfEveryRecordBeforeItsBatchIsDone(t *testing.T) {
+	fs, m := NewMemFS(), Member{2, 1}
+	var heard []string
+	l := open(t, "wal", Options{FS: fs, Durable: func(r *Record) {
+		heard = append(heard, fmt.Sprint(r.Kind, r.Segment, r.Offset, r.Round, r.Member, r.State, r.Base, len(r.Entries)))
+	}})
+	for i := range uint64(3) {
+		must(t, submit(l, func(b *Batch) {
+			b.Append(m, &State{Term: i + 1}, entries(2*i+1, 2, 1, 20))
+			b.Compact(m, i, 1)
+		}))
+		if n := len(heard); n != 2*int(i+1) {
+			t.Fatalf("heard of %d records when batch %d was done", n, i)
+		}
+	}
+	closeLog(t, l)
+	var found []string
+	for r, err := range Inspect("wal", Options{FS: fs}) {
+		must(t, err)
+		found = append(found, fmt.Sprint(r.Kind, r.Segment, r.Offset, r.Round, r.Member, r.State, r.Base, len(r.Entries)))
+	}
+	if fmt.Sprint(heard) != fmt.Sprint(found) {
+		t.Errorf("heard:\n%v\nin the log:\n%v", heard, found)
+	}
+}
+
 func TestManualNeedsAClockAndRandomness(t *testing.T) {
 	if _, err := Open("wal", Options{FS: NewMemFS(), Manual: &Manual{}}); err == nil {
 		t.Error("opened without")

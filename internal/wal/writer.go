@@ -236,6 +236,7 @@ func (l *Log) complete(seg *segment, round []*Batch, end int64) {
 			continue
 		}
 		records += int64(len(b.records))
+		l.options.Manual.tell(b)
 		for i := range b.records {
 			q := &b.records[i]
 			q.ml.apply(q, place{segment: seg, off: uint32(b.at) + q.off, size: q.size})
@@ -247,6 +248,9 @@ func (l *Log) complete(seg *segment, round []*Batch, end int64) {
 	seg.end = end
 	l.queuedBytes -= bytes
 	l.mu.Unlock()
+	if l.options.Durable != nil {
+		l.report(seg, round)
+	}
 	for _, b := range round {
 		if b.done != nil {
 			b.done(b.outcome)
