@@ -70,7 +70,7 @@ func TestFreshNodeFindsTheFleet(t *testing.T) {
 }
 
 // Fresh nodes that found two fleets at the same time part again.
-func TestHazard39FreshNodesThatFoundTwoFleetsPart(t *testing.T) {
+func TestHazard39_FreshNodesThatFoundTwoFleetsPart(t *testing.T) {
 	w := newWorld(t)
 	nodes := w.fleet(4, 0)
 	for i, g := range nodes {

@@ -99,7 +99,7 @@ func TestUpdateMetaSpreads(t *testing.T) {
 
 // The observers have not noticed the end of the former process when the new one
 // speaks up from another port.
-func TestHazard40RestartAtAnotherAddressReplacesAtOnce(t *testing.T) {
+func TestHazard40_RestartAtAnotherAddressReplacesAtOnce(t *testing.T) {
 	w := newWorld(t)
 	nodes := w.fleet(3, 1)
 	old, rest := nodes[2], nodes[:2]
@@ -139,7 +139,7 @@ func TestHazard40RestartAtAnotherAddressReplacesAtOnce(t *testing.T) {
 }
 
 // The new process comes to the very address that the others hold for dead.
-func TestHazard40RestartAtTheSameAddress(t *testing.T) {
+func TestHazard40_RestartAtTheSameAddress(t *testing.T) {
 	w := newWorld(t)
 	nodes := w.fleet(3, 1)
 	old, rest := nodes[2], nodes[:2]
@@ -157,7 +157,7 @@ func TestHazard40RestartAtTheSameAddress(t *testing.T) {
 	w.await("back", func() bool { return allSee(append(rest, reborn), append(rest, reborn)...) })
 }
 
-func TestHazard40PartitionHealsByItself(t *testing.T) {
+func TestHazard40_PartitionHealsByItself(t *testing.T) {
 	t.Run("while memberlist remembers the dead", func(t *testing.T) { partitionHeals(t, time.Hour) })
 	t.Run("after memberlist forgot the dead", func(t *testing.T) { partitionHeals(t, 300*time.Millisecond) })
 }

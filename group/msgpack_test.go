@@ -81,8 +81,8 @@ func rebuilt[K comparable, V any](m map[K]V) map[K]V {
 	return r
 }
 
-// TestHazard51EqualValuesAreEqualBytes: whatever kinds of maps a state has, and however they came to be.
-func TestHazard51EqualValuesAreEqualBytes(t *testing.T) {
+// TestHazard51_EqualValuesAreEqualBytes: whatever kinds of maps a state has, and however they came to be.
+func TestHazard51_EqualValuesAreEqualBytes(t *testing.T) {
 	codec, err := newMsgpackOf[every](true)
 	if err != nil {
 		t.Fatal(err)
@@ -118,9 +118,9 @@ func TestHazard51EqualValuesAreEqualBytes(t *testing.T) {
 	})
 }
 
-// TestHazard51LibrarySortsThreeKindsOfMaps shows why sortMsgpack exists: the library's own switch leaves most maps in
+// TestHazard51_LibrarySortsThreeKindsOfMaps shows why sortMsgpack exists: the library's own switch leaves most maps in
 // Go's random order. If this fails, the library has learned more and sortMsgpack may go.
-func TestHazard51LibrarySortsThreeKindsOfMaps(t *testing.T) {
+func TestHazard51_LibrarySortsThreeKindsOfMaps(t *testing.T) {
 	encodings := func(v any) int {
 		different := map[string]bool{}
 		for range 200 {

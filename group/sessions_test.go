@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestHazard41RetryReturnsTheStoredAnswer: a command that is proposed twice is applied once.
-func TestHazard41RetryReturnsTheStoredAnswer(t *testing.T) {
+// TestHazard41_RetryReturnsTheStoredAnswer: a command that is proposed twice is applied once.
+func TestHazard41_RetryReturnsTheStoredAnswer(t *testing.T) {
 	table := newSessionTable(time.Minute, 10)
 	id, err := table.register(7, 0)
 	if err != nil || id != 7 {
@@ -38,8 +38,8 @@ func TestHazard41RetryReturnsTheStoredAnswer(t *testing.T) {
 	}
 }
 
-// TestHazard42SessionsEndByIdlenessOnly: neither a full table nor an old mark makes a retry look new.
-func TestHazard42SessionsEndByIdlenessOnly(t *testing.T) {
+// TestHazard42_SessionsEndByIdlenessOnly: neither a full table nor an old mark makes a retry look new.
+func TestHazard42_SessionsEndByIdlenessOnly(t *testing.T) {
 	table := newSessionTable(time.Duration(100), 2)
 	must := func(index uint64, now int64) {
 		t.Helper()

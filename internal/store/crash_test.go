@@ -26,7 +26,7 @@ func copyFolder(t testing.TB, dir string) string {
 // A crash between any two steps of a commit leaves the old snapshot or the new
 // one, whole, and a restart leaves nothing else behind: the new file is durable
 // before it is recorded (28), the old one is there until then (26).
-func TestHazard26And28CrashDuringCommit(t *testing.T) {
+func TestHazard26_28_CrashDuringCommit(t *testing.T) {
 	steps := []string{"written", "synced", "renamed", "folder synced", "recorded", "old removed"}
 	newer := append([]byte("newer "), large...)
 	for _, c := range []struct {
@@ -111,7 +111,7 @@ func removeNewest(t *testing.T, dir string) {
 }
 
 // Recovery removes files before anybody can write one.
-func TestHazard30LeftoversAreRemovedAndStrangersStay(t *testing.T) {
+func TestHazard30_LeftoversAreRemovedAndStrangersStay(t *testing.T) {
 	d := openTest(t, t.TempDir())
 	k := key(2, 1)
 	must(t, d.PutMember(k, nil))
@@ -362,7 +362,7 @@ func populated(t testing.TB) (dir string, history []string) {
 // Damage to any page of node.db is noticed when it is opened or read; it never
 // shows other data than was written and never ends the process. Only a damaged
 // newest meta page looks like a crash before it was written.
-func TestHazard48DamagedPages(t *testing.T) {
+func TestHazard48_DamagedPages(t *testing.T) {
 	dir, history := populated(t)
 	path := filepath.Join(dir, databaseName)
 	sound, err := os.ReadFile(path)
@@ -438,7 +438,7 @@ func openAndRead(dir string) (string, error) {
 
 // A power failure within a transaction: any part of its pages may be written, whole
 // or torn, its meta page is not. What is found is the state before.
-func TestHazard48PowerFailureInTransaction(t *testing.T) {
+func TestHazard48_PowerFailureInTransaction(t *testing.T) {
 	dir, _ := populated(t)
 	d := openTest(t, dir)
 	random := rand.New(rand.NewPCG(3, 4))

@@ -31,7 +31,7 @@ func failing(t *testing.T) (d *disk, breakIt func()) {
 	return d, func() { file.Close() }
 }
 
-func TestHazard31FailedWriteIsNotTriedAgain(t *testing.T) {
+func TestHazard31_FailedWriteIsNotTriedAgain(t *testing.T) {
 	d, breakIt := failing(t)
 	breakIt()
 	for range 2 {
@@ -89,7 +89,7 @@ func TestFullDiskIsNotAFailedDisk(t *testing.T) {
 }
 
 // A panic over a damaged page ends the store, not the process, and Close returns.
-func TestHazard49PanicInTransaction(t *testing.T) {
+func TestHazard49_PanicInTransaction(t *testing.T) {
 	d := openTest(t, t.TempDir())
 	err := d.commits.do(0, func(*bbolt.Tx) error { panic("page 7: unexpected page type") })
 	wantError(t, err, ErrFailed)

@@ -94,7 +94,7 @@ func TestOpenMakesAndKeepsOneNode(t *testing.T) {
 }
 
 // The folder is what makes the node, not the host's name.
-func TestHazard50RenamedNodeStaysTheSame(t *testing.T) {
+func TestHazard50_RenamedNodeStaysTheSame(t *testing.T) {
 	dir := t.TempDir()
 	d := openTest(t, dir)
 	id := d.Identity()
@@ -112,7 +112,7 @@ func TestHazard50RenamedNodeStaysTheSame(t *testing.T) {
 	}
 }
 
-func TestHazard35WipedFolderIsAnotherNode(t *testing.T) {
+func TestHazard35_WipedFolderIsAnotherNode(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	d := openTest(t, dir)
 	id := d.Identity()
@@ -123,7 +123,7 @@ func TestHazard35WipedFolderIsAnotherNode(t *testing.T) {
 	}
 }
 
-func TestHazard37LostDatabaseIsNotANewNode(t *testing.T) {
+func TestHazard37_LostDatabaseIsNotANewNode(t *testing.T) {
 	for _, part := range []string{walName, snapshotsName} {
 		dir := t.TempDir()
 		must(t, os.Mkdir(filepath.Join(dir, part), 0o700))

@@ -220,7 +220,7 @@ func TestSnapshotSizes(t *testing.T) {
 	})
 }
 
-func TestHazard25SnapshotNeverGoesBack(t *testing.T) {
+func TestHazard25_SnapshotNeverGoesBack(t *testing.T) {
 	both(t, func(t *testing.T, s Store) {
 		for i, body := range [][]byte{small, large} {
 			k := key(2+i, 1)
@@ -413,7 +413,7 @@ func TestConcurrentWritersShareTransactions(t *testing.T) {
 
 // Readers of a snapshot that newer ones replace get one of them, whole, with the
 // index that belongs to it.
-func TestHazard15IndexAndBodyChangeTogether(t *testing.T) {
+func TestHazard15_IndexAndBodyChangeTogether(t *testing.T) {
 	both(t, func(t *testing.T, s Store) {
 		k := key(2, 1)
 		must(t, s.PutMember(k, nil))

@@ -45,7 +45,7 @@ func patch(t *testing.T, fs FS, name string, off int64, change func(b []byte), n
 
 func flip(b []byte) { b[0] ^= 0x40 }
 
-func TestHazard13LateCompletionsOfReplacedEntries(t *testing.T) {
+func TestHazard13_LateCompletionsOfReplacedEntries(t *testing.T) {
 	fs := NewMemFS()
 	l := open(t, "wal", Options{FS: fs})
 	m := Member{2, 1}
@@ -89,7 +89,7 @@ func TestHazard13LateCompletionsOfReplacedEntries(t *testing.T) {
 	wantEntries(t, l, m, append(entries(1, 1, 1, 10), entries(2, 1, 3, 10)...))
 }
 
-func TestHazard14And34NothingIsReportedOrShownBeforeItIsSynced(t *testing.T) {
+func TestHazard14_34_NothingIsReportedOrShownBeforeItIsSynced(t *testing.T) {
 	fs := NewMemFS()
 	l := open(t, "wal", Options{FS: fs})
 	m := Member{2, 1}
@@ -124,7 +124,7 @@ func TestHazard14And34NothingIsReportedOrShownBeforeItIsSynced(t *testing.T) {
 	wantRecovered(t, l, m, Recovered{State: State{Term: 1, Vote: 1}, Last: 1})
 }
 
-func TestHazard25TheBaseNeverGoesBack(t *testing.T) {
+func TestHazard25_TheBaseNeverGoesBack(t *testing.T) {
 	fs := NewMemFS()
 	l := open(t, "wal", Options{FS: fs})
 	m := Member{2, 1}
@@ -160,7 +160,7 @@ func (s *stubborn) SaveCheckpoint(b []byte) error {
 	return s.checkpointFile.SaveCheckpoint(b)
 }
 
-func TestHazard28And30NoSegmentGoesBeforeTheCheckpointHasPassedIt(t *testing.T) {
+func TestHazard28_30_NoSegmentGoesBeforeTheCheckpointHasPassedIt(t *testing.T) {
 	fs := NewMemFS()
 	cp := &stubborn{checkpointFile: checkpointFile{fs, "wal"}}
 	o := Options{FS: fs, Checkpoints: cp}
@@ -238,7 +238,7 @@ func rounds(t *testing.T, l *Log, m Member, first, n uint64) (ends []int64) {
 	return ends
 }
 
-func TestHazard29TornTailIsCutRotInTheMiddleIsSaid(t *testing.T) {
+func TestHazard29_TornTailIsCutRotInTheMiddleIsSaid(t *testing.T) {
 	m := Member{2, 1}
 	name := filepath.Join("wal", segmentName(1))
 	const n = 6
@@ -282,7 +282,7 @@ func TestHazard29TornTailIsCutRotInTheMiddleIsSaid(t *testing.T) {
 	}
 }
 
-func TestHazard29RotAtTheEndOfAnOlderSegmentIsSaid(t *testing.T) {
+func TestHazard29_RotAtTheEndOfAnOlderSegmentIsSaid(t *testing.T) {
 	fs := NewMemFS()
 	l := open(t, "wal", Options{FS: fs, SpareSegments: 2})
 	m := Member{2, 1}
@@ -330,7 +330,7 @@ func TestRecycledBytesAreNeverRecords(t *testing.T) {
 	}
 }
 
-func TestHazard31FailedSyncIsNeverTriedAgain(t *testing.T) {
+func TestHazard31_FailedSyncIsNeverTriedAgain(t *testing.T) {
 	for _, kind := range []string{"sync", "write"} {
 		t.Run(kind, func(t *testing.T) {
 			fs := NewMemFS()
@@ -371,7 +371,7 @@ func TestHazard31FailedSyncIsNeverTriedAgain(t *testing.T) {
 	}
 }
 
-func TestHazard32FullDiskLosesNothing(t *testing.T) {
+func TestHazard32_FullDiskLosesNothing(t *testing.T) {
 	fs := NewMemFS()
 	fs.SetCapacity(5 * small)
 	l := open(t, "wal", Options{FS: fs})
@@ -446,7 +446,7 @@ func TestFullDiskHoldsBackABatchLongerThanASegment(t *testing.T) {
 	eventually(t, "not full", func() bool { return !l.Full() })
 }
 
-func TestHazard33BitRotIsSaidAndStaysWithItsMember(t *testing.T) {
+func TestHazard33_BitRotIsSaidAndStaysWithItsMember(t *testing.T) {
 	fs := NewMemFS()
 	l := open(t, "wal", Options{FS: fs})
 	m, other := Member{2, 1}, Member{3, 1}

@@ -95,7 +95,7 @@ func TestOldRecordsUnderANewFrameAreNotTaken(t *testing.T) {
 	wantRecovered(t, l, m, Recovered{State: State{Term: 2}, Last: 2})
 }
 
-func TestHazard31WhatOpenShowsIsDurableAlsoAfterAFailedSync(t *testing.T) {
+func TestHazard31_WhatOpenShowsIsDurableAlsoAfterAFailedSync(t *testing.T) {
 	for _, fill := range []bool{false, true} { // true: the write that failed filled the segment
 		fs := NewMemFS()
 		l := open(t, "wal", Options{FS: fs})
