@@ -28,7 +28,7 @@ const foundingKey = "founding"
 // when ctx ends; it may then be called again. On an active node it only changes
 // nothing, or reports that the zone differs.
 func (n *Node) Activate(ctx context.Context, zone string) error {
-	if err := checkZone(zone); err != nil {
+	if err := CheckZone(zone); err != nil {
 		return err
 	}
 	n.mu.Lock()
@@ -54,7 +54,8 @@ func (n *Node) Activate(ctx context.Context, zone string) error {
 	return n.gossip.UpdateMeta(func(m *gossip.Meta) { m.State = gossip.StateActive })
 }
 
-func checkZone(zone string) error {
+// CheckZone says why a zone cannot be one: it must have 1 to 64 bytes and no spaces.
+func CheckZone(zone string) error {
 	if zone == "" || len(zone) > 64 || strings.ContainsFunc(zone, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		return fmt.Errorf("fleet: zone %q: give 1 to 64 bytes without spaces", zone)
 	}

@@ -48,12 +48,29 @@ func advertised(configured, bound string) string {
 	return net.JoinHostPort(host, port)
 }
 
+// outOfReach tells whether other machines hear of a node, by its gossip, that they
+// cannot connect to.
+func outOfReach(gossipAddr, listenAddr string) bool {
+	return !onLoopback(gossipAddr) && onLoopback(listenAddr)
+}
+
+// onLoopback does not resolve names but the one that all machines have for themselves.
+func onLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
 // advertiseListen tells others where this node takes connections.
 func (n *Node) advertiseListen() error {
 	bound := n.wire.Addr().String()
 	addr := reachable(bound, n.gossip.Addr())
 	if n.cfg.AdvertiseListen != "" {
 		addr = advertised(n.cfg.AdvertiseListen, bound)
+	}
+	if outOfReach(n.gossip.Addr(), addr) {
+		n.log.Warn("other machines hear of this node and cannot connect to it: it gossips beyond loopback and listens on loopback: give it a listen address that they reach (--listen, Config.Listen)",
+			"gossip", n.gossip.Addr(), "listen", addr)
 	}
 	return n.gossip.UpdateMeta(func(m *gossip.Meta) { m.Wire = addr })
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -152,11 +153,21 @@ func (c Config) Validate() error {
 		if a.addr == "" {
 			continue
 		}
-		if _, _, err := net.SplitHostPort(a.addr); err != nil {
+		host, port, err := net.SplitHostPort(a.addr)
+		if err != nil {
 			return bad(a.field, fmt.Sprintf("%q", a.addr), "give host:port, as 10.0.0.1:7946")
 		}
-		if host, _, _ := net.SplitHostPort(a.addr); nowhere(host) && strings.HasPrefix(a.field, "Advertise") {
+		if !isPort(port) {
+			return bad(a.field, fmt.Sprintf("%q", a.addr), "give a port from 0 to 65535, where 0 is any free one")
+		}
+		if nowhere(host) && strings.HasPrefix(a.field, "Advertise") {
 			return bad(a.field, fmt.Sprintf("%q", a.addr), "give an address that other nodes can reach")
+		}
+	}
+	for _, addr := range c.Join {
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil || host == "" || !isPort(port) || port == "0" {
+			return bad("Join", fmt.Sprintf("%q", addr), "give host:port of a node's gossip, as 10.0.0.1:7946")
 		}
 	}
 	for _, d := range []struct {
@@ -171,4 +182,9 @@ func (c Config) Validate() error {
 		return fmt.Errorf("fleet: Config.Defaults: %w", err)
 	}
 	return nil
+}
+
+func isPort(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 16)
+	return err == nil
 }

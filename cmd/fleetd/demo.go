@@ -33,7 +33,7 @@ At the end it reads all counters and accounts for every addition: the exit code 
 0 only if each acknowledged one was applied exactly once.
 
 Nothing is left behind, except in a folder that --data names. An interrupt ends it
-early, with the account; a second one ends it at once.`,
+early, with the account; a second one without.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.validate(); err != nil {
@@ -80,31 +80,29 @@ const (
 
 // demo is the whole demonstration.
 func demo(o demoOptions, out io.Writer) (err error) {
-	ctx, interrupted := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer interrupted()
-	go func() {
-		<-ctx.Done()
-		interrupted() // the next signal has its usual effect, and takes the nodes with it
-	}()
+	ctx, atOnce, release := interrupts()
+	defer release()
 	binary, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find the program that nodes are to run: %w", err)
 	}
-	d := &demonstration{options: o, screen: screen{out: out}}
+	dir := o.data
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "raftfleet-demo-"); err != nil {
+			return fmt.Errorf("folder for the nodes: %w", err)
+		}
+	}
+	d := &demonstration{options: o, screen: screen{out: out}, atOnce: atOnce}
+	defer func() { err = d.leave(dir, err) }()
 	d.say("starting %s in %s, each a process of its own", count(o.nodes, "node"), count(o.zones, "zone"))
 	start, cancel := context.WithTimeout(ctx, demoStart)
 	defer cancel()
 	d.fleet, err = harness.Start(start, harness.Config{
-		Binary: binary, Dir: o.data, Nodes: o.nodes, Zones: o.zones, Flags: []string{"--log-level", "info", "--log-format", "json"},
+		Binary: binary, Dir: dir, Nodes: o.nodes, Zones: o.zones, Flags: []string{"--log-level", "info", "--log-format", "json"},
 	})
 	if err != nil {
 		return endedEarly(ctx, err)
 	}
-	defer func() {
-		if e := d.fleet.Close(); e != nil && err == nil {
-			err = fmt.Errorf("remove the data: %w", e)
-		}
-	}()
 	d.introduce()
 	began := time.Now()
 	if err := d.fleet.AddGroups(start, "demo", o.groups, min(3, o.nodes)); err != nil {
@@ -114,10 +112,60 @@ func demo(o demoOptions, out io.Writer) (err error) {
 	return d.run(ctx)
 }
 
-// endedEarly is nil when the reason is that somebody interrupted.
+// interrupts returns a context that the first signal ends, and one that the second one
+// does; the third one ends the process.
+func interrupts() (first, second context.Context, release func()) {
+	first, interrupt := context.WithCancel(context.Background())
+	second, atOnce := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	released := make(chan struct{})
+	go func() {
+		for _, end := range []func(){interrupt, atOnce} {
+			select {
+			case <-signals:
+				end()
+			case <-released:
+				return
+			}
+		}
+		signal.Stop(signals)
+	}()
+	return first, second, func() {
+		signal.Stop(signals)
+		close(released)
+		interrupt()
+		atOnce()
+	}
+}
+
+// leave ends the nodes and removes a temporary folder; where the demonstration failed,
+// the folder with the logs is worth more than tidiness.
+func (d *demonstration) leave(dir string, err error) error {
+	if d.fleet != nil {
+		d.fleet.Close() // removes nothing: the folder is not the fleet's own
+	}
+	switch {
+	case d.options.data != "":
+		return err
+	case err != nil && !errors.Is(err, errEarly) && !errors.Is(err, errAtOnce):
+		return fmt.Errorf("%w; data and logs are kept in %s", err, dir)
+	}
+	if e := os.RemoveAll(dir); e != nil {
+		return errors.Join(err, fmt.Errorf("remove the data: %w", e))
+	}
+	return err
+}
+
+var (
+	errEarly  = errors.New("interrupted before the load began: there is nothing to account for")
+	errAtOnce = errors.New("interrupted twice: there is no account")
+)
+
+// endedEarly says so plainly when the reason is that somebody interrupted.
 func endedEarly(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return errors.New("interrupted before the load began: there is nothing to account for")
+		return errEarly
 	}
 	return err
 }

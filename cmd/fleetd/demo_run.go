@@ -14,6 +14,7 @@ import (
 type demonstration struct {
 	screen
 	options demoOptions
+	atOnce  context.Context // ends when even the account is not wanted any more
 	fleet   *harness.Fleet
 	load    *harness.Load
 	began   time.Time
@@ -37,10 +38,19 @@ func (d *demonstration) run(ctx context.Context) error {
 	d.readEvents(ctx) // what happened before is told already
 	d.heading(d.fleet.Nodes())
 	err := d.watch(ctx)
-	d.load.Halt()
 	if ctx.Err() != nil {
 		d.say("")
-		d.say("interrupted")
+		d.say("interrupted; the calls that are on their way are waited for")
+	}
+	halted := make(chan struct{})
+	go func() {
+		d.load.Halt()
+		close(halted)
+	}()
+	select {
+	case <-halted:
+	case <-d.atOnce.Done():
+		return errAtOnce
 	}
 	if err != nil {
 		return err
@@ -153,13 +163,16 @@ func (d *demonstration) newEvents(ctx context.Context, n *harness.Node) ([]view.
 
 // account reads all counters and tells whether they agree with the clients.
 func (d *demonstration) account() error {
-	ctx, cancel := context.WithTimeout(context.Background(), demoCheck)
+	ctx, cancel := context.WithTimeout(d.atOnce, demoCheck)
 	defer cancel()
 	d.say("")
 	d.say("the load has ended; reading all counters")
 	a, err := d.load.Verify(ctx)
-	if err != nil {
-		return fmt.Errorf("the account does not hold: %w; the nodes' logs say more, with --data they are kept", err)
+	switch {
+	case err != nil && d.atOnce.Err() != nil:
+		return errAtOnce
+	case err != nil:
+		return fmt.Errorf("the account does not hold: %w; the nodes' logs say more", err)
 	}
 	d.say("")
 	d.say("  acknowledged additions   %12s", number(a.Acknowledged))

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/raftfleet/raftfleet/internal/harness"
@@ -36,6 +38,45 @@ func TestTheDemonstrationAccountsForEverything(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(temporary, "*")); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
+	}
+}
+
+func TestASecondInterruptLeavesNothingBehind(t *testing.T) {
+	binary, err := harness.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, when := range []string{"starting 3 nodes", "clients add to the counters"} {
+		temporary, out := t.TempDir(), newLogged()
+		cmd := exec.Command(binary, "demo", "--nodes", "3", "--zones", "1", "--groups", "6", "--for", "5m")
+		cmd.Env = append(os.Environ(), "TMPDIR="+temporary)
+		cmd.Stdout, cmd.Stderr = out, out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		out.await(t, when)
+		for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+			if err := cmd.Process.Signal(s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cmd.Wait() // with an account or without
+		if left, _ := filepath.Glob(filepath.Join(temporary, "*")); len(left) > 0 {
+			t.Errorf("at %q: left behind: %q\n%s", when, left, out.buffer.String())
+		}
+	}
+}
+
+func TestADemonstrationThatFailsSaysWhereItsDataIs(t *testing.T) {
+	d := &demonstration{}
+	dir := t.TempDir()
+	if err := d.leave(dir, errors.New("the account does not hold")); err == nil || !strings.Contains(err.Error(), dir) {
+		t.Errorf("%v does not name %s", err, dir)
+	}
+	for _, early := range []error{nil, errEarly, errAtOnce} {
+		if err := d.leave(filepath.Join(dir, "x"), early); !errors.Is(err, early) {
+			t.Errorf("%v became %v", early, err)
+		}
 	}
 }
 

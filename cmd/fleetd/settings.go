@@ -186,8 +186,15 @@ func (s *settings) config(log *slog.Logger) (fleet.Config, error) {
 		return c, usageError{fmt.Errorf("--data %s and --in-memory exclude each other: give one", s.Data)}
 	case s.Weight < 1:
 		return c, usageError{fmt.Errorf("--weight is %d: give 1 to 1000", s.Weight)}
+	case s.PurgeAfter <= 0:
+		return c, usageError{fmt.Errorf("--purge-after is %s: give more than 0s, best minutes: a node that restarts must not be replaced", s.PurgeAfter)}
+	case s.Settle <= 0:
+		return c, usageError{fmt.Errorf("--settle is %s: give more than 0s", s.Settle)}
 	case s.DrainTimeout < 0:
 		return c, usageError{fmt.Errorf("--drain-timeout is %s: give 0s or more", s.DrainTimeout)}
+	}
+	if err := fleet.CheckZone(s.Zone); err != nil {
+		return c, usageError{errors.New("--" + strings.TrimPrefix(err.Error(), "fleet: "))}
 	}
 	if s.AdminTokenFile != "" {
 		token, err := os.ReadFile(s.AdminTokenFile)

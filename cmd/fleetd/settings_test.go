@@ -84,6 +84,7 @@ func TestWhatIsWrongIsNamedWithItsPlace(t *testing.T) {
 	}{
 		{"an unknown key", nil, "name = 'a'\npurge_after = '1m'\n", []string{"fleetd.toml:2", `"purge_after"`}},
 		{"a table", nil, "\n[node]\nname = 'a'\n", []string{"fleetd.toml:2", `"node"`}},
+		{"a negative duration", nil, "settle = '-1s'\n", []string{"fleetd.toml:1", "settle", "negative"}},
 		{"a bad duration", nil, "settle = 'soon'\n", []string{"fleetd.toml:1", "settle", "500ms"}},
 		{"a value of the wrong kind", nil, "weight = 'heavy'\n", []string{"fleetd.toml:1", "weight", "wrong kind"}},
 		{"bad syntax", nil, "name = 'a'\nzone\n", []string{"fleetd.toml:2"}},
@@ -111,13 +112,20 @@ func TestSettingsThatCannotBeAreUsageErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := map[string][]string{
-		"--data":             nil,
-		"exclude each other": {"--data", "x", "--in-memory"},
-		"--weight":           {"--in-memory", "--weight", "0"},
-		"--gossip":           {"--in-memory", "--gossip", "nowhere"},
-		"--founders":         {"--in-memory", "--founders", "-1"},
-		"admin token":        {"--in-memory", "--admin-token-file", "/nowhere/at/all"},
-		"is empty":           {"--in-memory", "--admin-token-file", empty},
+		"--data":              nil,
+		"exclude each other":  {"--data", "x", "--in-memory"},
+		"--weight":            {"--in-memory", "--weight", "0"},
+		"--gossip":            {"--in-memory", "--gossip", "nowhere"},
+		"--founders":          {"--in-memory", "--founders", "-1"},
+		"admin token":         {"--in-memory", "--admin-token-file", "/nowhere/at/all"},
+		`--join is "h"`:       {"--in-memory", "--join", "g:1,h"},
+		"--join is \"h:0\"":   {"--in-memory", "--join", "h:0"},
+		"--listen":            {"--in-memory", "--listen", "127.0.0.1:99999"},
+		"--admin is":          {"--in-memory", "--admin", "127.0.0.1:many"},
+		"--purge-after is 0s": {"--in-memory", "--purge-after", "0s"},
+		"--settle is 0s":      {"--in-memory", "--settle", "0s"},
+		`--zone "a b"`:        {"--in-memory", "--zone", "a b"},
+		"is empty":            {"--in-memory", "--admin-token-file", empty},
 	}
 	for want, flags := range tests {
 		s, err := load(t, flags, nil, "")
@@ -147,6 +155,8 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"run", "--weigth", "1"}, exitUsage},
 		{[]string{"run", "now"}, exitUsage},
 		{[]string{"run", "--config", "/nowhere/at/all"}, exitUsage},
+		{[]string{"run", "--in-memory", "--join", "h"}, exitUsage},
+		{[]string{"run", "--in-memory", "--purge-after", "-1s"}, exitUsage},
 		{[]string{"demo", "--nodes", "2", "--zones", "3"}, exitUsage},
 		{[]string{"demo", "--for", "1ms"}, exitUsage},
 		{[]string{"run", "--in-memory", "--admin", "0.0.0.0:0", "--gossip", "127.0.0.1:0", "--listen", "127.0.0.1:0"}, exitUsage},

@@ -34,8 +34,11 @@ func (d *duration) Type() string  { return "duration" }
 // Set reads a duration.
 func (d *duration) Set(text string) error {
 	v, err := time.ParseDuration(text)
-	if err != nil || v < 0 {
+	switch {
+	case err != nil:
 		return fmt.Errorf("want a duration such as 500ms, 30s or 10m")
+	case v < 0:
+		return fmt.Errorf("a duration cannot be negative: want one such as 500ms, 30s or 10m")
 	}
 	*d = duration(v)
 	return nil
