@@ -39,10 +39,11 @@ func TestCheckTellsWhichGroupsNeedANode(t *testing.T) {
 		if n.Name() == only {
 			want = []string{"one"}
 		}
-		c, err := nodes[1].Check(t.Context(), n.Name())
-		if err != nil || c.Node != n.Name() || c.Critical != (want != nil) || !slices.Equal(riskyGroups(c), want) || c.WithoutQuorum != 0 {
-			t.Errorf("with all nodes there: %+v, %v", c, err)
-		}
+		// The change to three voters may be in its last step: then the first one still counts twice.
+		eventually(t, "with all nodes there", func() bool {
+			c, err := nodes[1].Check(t.Context(), n.Name())
+			return err == nil && c.Node == n.Name() && c.Critical == (want != nil) && slices.Equal(riskyGroups(c), want) && c.WithoutQuorum == 0
+		})
 	}
 
 	// With one of three gone, every other one is needed.

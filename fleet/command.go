@@ -179,7 +179,7 @@ func (c *commandCall) prepare(ctx context.Context, route cache.Route, repeat gro
 
 // establish registers a session; callers that come meanwhile wait for it.
 func (c *commandCall) establish(ctx context.Context, s *group.SessionClient, g ident.GroupID) error {
-	return s.Establish(ctx, func(ctx context.Context) (uint64, error) {
+	return s.Establish(ctx, c.router.node.exec, func(ctx context.Context) (uint64, error) {
 		for {
 			route, err := c.router.locateBut(ctx, c.name, &c.silent)
 			if err == nil && route.Group != g {

@@ -3,6 +3,8 @@ package group
 import (
 	"context"
 	"sync"
+
+	"github.com/raftfleet/raftfleet/internal/exec"
 )
 
 // maxRetained bounds the unknown outcomes that one session keeps repeatable.
@@ -35,9 +37,9 @@ const (
 )
 
 // Establish makes sure that a session is registered. One caller at a time runs register, which replicates a
-// registration and returns its session id; the others wait for it. It returns the error of the caller's own register,
-// or of ctx.
-func (c *SessionClient) Establish(ctx context.Context, register func(context.Context) (session uint64, err error)) error {
+// registration and returns its session id; the others wait for it, on x. It returns the error of the caller's own
+// register, or of ctx.
+func (c *SessionClient) Establish(ctx context.Context, x exec.Exec, register func(context.Context) (session uint64, err error)) error {
 	for {
 		c.mu.Lock()
 		if c.session != 0 {
@@ -46,12 +48,10 @@ func (c *SessionClient) Establish(ctx context.Context, register func(context.Con
 		}
 		if wait := c.registering; wait != nil {
 			c.mu.Unlock()
-			select {
-			case <-wait:
-				continue // if it failed, this caller tries with its own context
-			case <-ctx.Done():
-				return ctx.Err()
+			if _, err := exec.Await(ctx, x, wait); err != nil {
+				return err
 			}
+			continue // if it failed, this caller tries with its own context
 		}
 		ended := make(chan struct{})
 		c.registering = ended

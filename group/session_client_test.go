@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/raftfleet/raftfleet/internal/exec"
 )
 
 func begin(t fataler, c *SessionClient) (CommandID, uint64) {
@@ -142,19 +144,19 @@ func TestEstablishRegistersOnce(t *testing.T) {
 		return 0, broken
 	}
 	firstDone := make(chan error, 1)
-	go func() { firstDone <- c.Establish(context.Background(), failing) }()
+	go func() { firstDone <- c.Establish(context.Background(), exec.System, failing) }()
 	<-entered
 
 	canceled, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := c.Establish(canceled, failing); !errors.Is(err, context.Canceled) {
+	if err := c.Establish(canceled, exec.System, failing); !errors.Is(err, context.Canceled) {
 		t.Fatalf("a caller that gives up: %v", err)
 	}
 
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			err := c.Establish(context.Background(), func(context.Context) (uint64, error) {
+			err := c.Establish(context.Background(), exec.System, func(context.Context) (uint64, error) {
 				calls.Add(1)
 				return 5, nil
 			})
@@ -173,14 +175,14 @@ func TestEstablishRegistersOnce(t *testing.T) {
 	}
 
 	c.Reset(5)
-	if err := c.Establish(context.Background(), func(context.Context) (uint64, error) { return 0, nil }); !errors.Is(err, ErrNoSession) {
+	if err := c.Establish(context.Background(), exec.System, func(context.Context) (uint64, error) { return 0, nil }); !errors.Is(err, ErrNoSession) {
 		t.Fatalf("a registration without an id: %v", err)
 	}
 	func() {
 		defer func() { _ = recover() }()
-		_ = c.Establish(context.Background(), func(context.Context) (uint64, error) { panic("x") })
+		_ = c.Establish(context.Background(), exec.System, func(context.Context) (uint64, error) { panic("x") })
 	}()
-	if err := c.Establish(context.Background(), func(context.Context) (uint64, error) { return 6, nil }); err != nil || c.Session() != 6 {
+	if err := c.Establish(context.Background(), exec.System, func(context.Context) (uint64, error) { return 6, nil }); err != nil || c.Session() != 6 {
 		t.Fatalf("after a panic: %v", err)
 	}
 }
