@@ -120,7 +120,7 @@ func (n *Node) whyNotJoined(j *view.Joining, fleet ident.FleetID, fresh, unlike 
 			fmt.Fprintf(&b, "; and %d more could not be joined", len(j.Errors)-i)
 			break
 		}
-		fmt.Fprintf(&b, "; at %s: %s", e.Addr, strings.TrimPrefix(e.Reason, e.Addr+": "))
+		fmt.Fprintf(&b, "; at %s: %s", e.Addr, e.Reason)
 	}
 	if last != nil {
 		fmt.Fprintf(&b, "; last: %v", n.explainUnreached(last))

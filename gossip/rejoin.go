@@ -92,7 +92,7 @@ func (g *Gossip) sayUnreached(addr string, alone bool, err error) {
 		level = slog.LevelWarn
 	}
 	g.logger.Log(g.ctx, level, "could not join: trying again: check address, keys and the node there",
-		"addr", addr, "reason", strings.ReplaceAll(err.Error(), "\n", "; "))
+		"addr", addr, "reason", whyNot(addr, err))
 }
 
 // absent lists the last addresses of nodes that are not alive, also of those that

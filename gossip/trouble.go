@@ -49,8 +49,7 @@ func (t *trouble) tried(addr string, err error) {
 		delete(t.unreached, addr)
 		return
 	}
-	text := strings.ReplaceAll(err.Error(), "\n", "; ") // a name may stand for several addresses
-	t.unreached[addr] = Unreached{Addr: addr, At: time.Now(), Err: &plainError{text, err}}
+	t.unreached[addr] = Unreached{Addr: addr, At: time.Now(), Err: &plainError{whyNot(addr, err), err}}
 }
 
 func (t *trouble) refused(addr string, meta Meta) {
@@ -107,6 +106,14 @@ var (
 	errorCount   = regexp.MustCompile(`^\d+ errors? occurred:$`)
 	failedToJoin = regexp.MustCompile(`(?i)^failed to join \S+: `)
 )
+
+// whyNot is the error of a try to join an address on one line, for who names the
+// address beside it. A name may stand for several addresses, each with its error.
+func whyNot(addr string, err error) string {
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	text = strings.TrimPrefix(text, addr+": ")
+	return strings.TrimPrefix(text, "gossip: ")
+}
 
 // plain puts memberlist's errors for one address, which the caller names, on one line.
 func plain(err error) error {

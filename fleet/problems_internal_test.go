@@ -1,0 +1,50 @@
+package fleet
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/placement"
+)
+
+// Whoever forgot a node is not told to forget it as long as its members are replaced.
+func TestRemedyForANodeThatWasGivenUp(t *testing.T) {
+	node := catalogue.Node{ID: 7, Name: "b", State: placement.Dead, Reason: "forgotten by an operator"}
+	for _, c := range []struct {
+		alive       bool
+		groups      int
+		says, never string
+	}{
+		{false, 2, "wait until they are", "forget"},
+		{false, 0, "fleetctl node forget b", "wait"},
+		{true, 2, "comes back by itself", "forget b"},
+	} {
+		p := deadProblem(node, "b", c.alive, c.groups)
+		if p.Kind != "node_dead" || p.Thing != "b" || !strings.Contains(p.Reason, "forgotten by an operator") || !strings.Contains(p.Remedy, c.says) || strings.Contains(p.Remedy, c.never) {
+			t.Errorf("alive %v, %d groups: %+v", c.alive, c.groups, p)
+		}
+	}
+}
+
+func TestWhatPlacementCannotHelpIsSaidInNamesWithARemedy(t *testing.T) {
+	id := ident.NodeID(0xabc)
+	ns := names{id: "b"}
+	machine := catalogue.New()
+	for kind := placement.NoQuorum; kind <= placement.LeaderSkew; kind++ {
+		p, more := infeasibleProblem(placement.Reason{Kind: kind, From: id, Zone: "z1", Group: 5, Text: "node " + id.String() + " has trouble"}, machine, ns)
+		if kind == placement.NoQuorum {
+			if more {
+				t.Errorf("a group that is gone: %+v", p)
+			}
+			continue
+		}
+		if !more || strings.Contains(p.Reason, id.String()) || !strings.Contains(p.Reason, "node b") || p.Remedy == "" || p.Thing != "b" || p.Kind != "infeasible" {
+			t.Errorf("%s: %+v", kind, p)
+		}
+	}
+	if p, _ := infeasibleProblem(placement.Reason{Kind: placement.ZoneSkew, Zone: "z1", Text: "zone z1 is small"}, machine, ns); p.Thing != "zone z1" || !strings.Contains(p.Remedy, "zone z1") {
+		t.Errorf("%+v", p)
+	}
+}
