@@ -37,6 +37,8 @@ type Config struct {
 	MaxCommandBytes int `msgpack:"mc,omitempty"`
 	// SnapshotFactor: a snapshot is taken when the log since the last one exceeds
 	// this many times its size, within SnapshotLeast and SnapshotMost bytes.
+	// Within a second of the last one it waits for 16 times as much, but not for
+	// more than SnapshotMost.
 	// Defaults 10, 64 KiB and 64 MiB.
 	SnapshotFactor int   `msgpack:"sf,omitempty"`
 	SnapshotLeast  int64 `msgpack:"s0,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/internal/exec"
@@ -125,8 +126,21 @@ func (m *member) snapshotWhenDue() {
 	if a.logBytes < limit {
 		return
 	}
+	now := m.host.exec.Monotonic()
+	if soon := now-a.snapshotAt < int64(snapshotPause); soon && a.logBytes < min(limit*snapshotHurry, a.config.SnapshotMost) {
+		return
+	}
+	a.snapshotAt = now
 	m.takeSnapshot(nil)
 }
+
+// A group that writes a lot would take many snapshots a second, each with syncs that
+// its own log waits for. So it pauses between them, unless the log has grown by a
+// multiple of what is due meanwhile.
+const (
+	snapshotPause = time.Second
+	snapshotHurry = 16
+)
 
 // takeSnapshot captures the state and has it saved. It runs on the apply worker.
 func (m *member) takeSnapshot(done func(error)) {
