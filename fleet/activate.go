@@ -15,24 +15,22 @@ import (
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/internal/ident"
-	"github.com/raftfleet/raftfleet/internal/store"
 	"github.com/raftfleet/raftfleet/placement"
 )
 
-// foundingKey holds the id of a fleet that this node began to found. It is written
-// before anything else, so that a crash on the way is gone on with, not begun again.
-const foundingKey = "founding"
-
 // Activate makes the node a place where members may go, in a zone. It returns when
-// the node has its copy of the catalogue and the catalogue lists it as active, or
-// when ctx ends; it may then be called again. On an active node it only changes
-// nothing, or reports that the zone differs.
+// the catalogue lists the node as active and the node's copy of it holds all that was
+// committed when Activate was called, also after a crash; or when ctx ends, with an
+// error that says what it waited for. It may then be called again. On an active node
+// it changes nothing, or reports that the zone differs.
 func (n *Node) Activate(ctx context.Context, zone string) error {
 	if err := CheckZone(zone); err != nil {
 		return err
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	if err := n.entering.take(ctx, n.exec); err != nil {
+		return fmt.Errorf("fleet: activate node %s: it is being activated already: %w", n.cfg.Name, err)
+	}
+	defer n.entering.pass()
 	if n.ctx.Err() != nil {
 		return n.Err()
 	}
@@ -61,99 +59,6 @@ func CheckZone(zone string) error {
 	}
 	return nil
 }
-
-// findFleet finds the fleet that this fresh node belongs to, or founds one.
-func (n *Node) findFleet(ctx context.Context) error {
-	begun, err := n.store.Get(foundingKey)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	if len(begun) == 8 {
-		return n.found(ident.FleetID(leUint64(begun)))
-	}
-	if len(n.cfg.Join) == 0 && n.cfg.Founders <= 1 {
-		return n.found(ident.NewFleetID())
-	}
-	for {
-		changed := n.gossipChanged.wait()
-		members := n.gossip.Members()
-		if fleet := fleetOf(members); fleet != 0 {
-			return n.adopt(fleet)
-		}
-		if n.mayFound(members) {
-			return n.found(ident.NewFleetID())
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return fmt.Errorf("fleet: node %s looked for a fleet at %s: %w: %w", n.cfg.Name, strings.Join(n.cfg.Join, ", "), ErrNoFleet, ctx.Err())
-		case <-n.ctx.Done():
-			return n.Err()
-		}
-	}
-}
-
-// fleetOf returns the fleet that gossip tells of, 0 if none.
-func fleetOf(members []gossip.Member) ident.FleetID {
-	for _, m := range members {
-		if m.Fleet != 0 {
-			return m.Fleet
-		}
-	}
-	return 0
-}
-
-// mayFound tells whether enough fresh nodes see each other and this is the one of
-// them that founds: the lowest by name, then by id.
-func (n *Node) mayFound(members []gossip.Member) bool {
-	if n.cfg.Founders < 1 {
-		return false
-	}
-	fresh := []gossip.Meta{n.gossip.Self()}
-	for _, m := range members {
-		if m.Alive && m.Fleet == 0 && m.Node != n.id && int(m.Founders) == n.cfg.Founders {
-			fresh = append(fresh, m.Meta)
-		}
-	}
-	if len(fresh) < n.cfg.Founders {
-		return false
-	}
-	first := slices.MinFunc(fresh, func(a, b gossip.Meta) int {
-		if c := strings.Compare(a.Name, b.Name); c != 0 {
-			return c
-		}
-		if a.Node < b.Node {
-			return -1
-		}
-		return 1
-	})
-	return first.Node == n.id
-}
-
-// found makes this node the first of a fleet: the only voter of its catalogue.
-func (n *Node) found(fleet ident.FleetID) error {
-	if err := n.store.Put(foundingKey, appendUint64(nil, uint64(fleet))); err != nil {
-		return err
-	}
-	const first ident.MemberID = 1
-	err := n.host.Start(group.Spec{
-		Group: ident.Catalogue, Member: first, Name: catalogueName, Type: catalogueTypeName,
-		Config: catalogueConfig.Encode(), First: []group.Peer{{Member: first, Node: n.id}},
-	})
-	if err != nil {
-		return fmt.Errorf("fleet: found a fleet: %w", err)
-	}
-	if err := n.adopt(fleet); err != nil {
-		return err
-	}
-	n.log.Info("founded a fleet", "fleet", fleet)
-	n.events.add(view.Event{Kind: "fleet_founded", Node: n.cfg.Name, Detail: "founded fleet " + fleet.String()})
-	return nil
-}
-
-// catalogueConfig is how the catalogue's group is run. It never sleeps: every node
-// follows it, and there is one.
-var catalogueConfig = group.Config{SleepAfter: -1, MaxCommandBytes: 8 << 20, SnapshotLeast: 1 << 20}
 
 // adopt makes this node one of a fleet, for ever.
 func (n *Node) adopt(fleet ident.FleetID) error {
@@ -200,7 +105,7 @@ func (n *Node) enter(ctx context.Context, zone string) error {
 		if c := n.catalogue.Load(); c != nil {
 			if node, ok := c.Node(n.id); ok && node.Member == me.Member && node.Zone == zone {
 				if me.State == placement.Active && node.State == placement.Active {
-					return nil
+					return n.awaitCopy(ctx)
 				}
 				if me.State != placement.Active {
 					if me, err = n.becomeActive(ctx, me, register); err != nil {
@@ -210,12 +115,8 @@ func (n *Node) enter(ctx context.Context, zone string) error {
 				}
 			}
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return fmt.Errorf("wait for a copy of the catalogue: %w", ctx.Err())
-		case <-n.ctx.Done():
-			return n.Err()
+		if err := n.await(ctx, 0, changed); err != nil {
+			return fmt.Errorf("wait for a copy of the catalogue: %w", err)
 		}
 	}
 }
@@ -272,18 +173,9 @@ func (n *Node) hostCatalogue(ctx context.Context, member ident.MemberID) error {
 				Config: catalogueConfig.Encode(), First: r.First,
 			})
 		}
-		t := time.NewTimer(200 * time.Millisecond)
-		select {
-		case <-changed:
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return fmt.Errorf("%w; last: %w", ctx.Err(), last)
-		case <-n.ctx.Done():
-			t.Stop()
-			return n.Err()
+		if err := n.await(ctx, 200*time.Millisecond, changed); err != nil {
+			return fmt.Errorf("%w; last: %w", err, last)
 		}
-		t.Stop()
 	}
 }
 
@@ -312,7 +204,7 @@ func (n *Node) Deactivate(ctx context.Context, progress func(view.DrainProgress)
 	if out, err := n.isOut(ctx); err != nil {
 		return fmt.Errorf("fleet: drain node %s: %w", n.cfg.Name, err)
 	} else if out {
-		return n.leftFleet()
+		return n.leftFleet(ctx)
 	}
 	if err := n.Drain(ctx, n.id.String()); err != nil {
 		return err
@@ -333,20 +225,12 @@ func (n *Node) Deactivate(ctx context.Context, progress func(view.DrainProgress)
 		}
 		last, first = p, false
 		if p.Done {
-			return n.leftFleet()
+			return n.leftFleet(ctx)
 		}
-		t := time.NewTimer(500 * time.Millisecond)
-		select {
-		case <-changed:
-		case <-t.C: // the last leaders leave without a change of the catalogue
-		case <-ctx.Done():
-			t.Stop()
-			return fmt.Errorf("fleet: drain node %s: %d members and %d leaders are still here, the drain goes on: %w", n.cfg.Name, p.Members, p.Leaders, ctx.Err())
-		case <-n.ctx.Done():
-			t.Stop()
-			return n.Err()
+		// The last leaders leave without a change of the catalogue.
+		if err := n.await(ctx, 500*time.Millisecond, changed); err != nil {
+			return fmt.Errorf("fleet: drain node %s: %d members and %d leaders are still here, the drain goes on: %w", n.cfg.Name, p.Members, p.Leaders, err)
 		}
-		t.Stop()
 	}
 }
 
@@ -380,9 +264,11 @@ func sameProgress(a, b view.DrainProgress) bool {
 }
 
 // leftFleet marks the node as inactive for itself.
-func (n *Node) leftFleet() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+func (n *Node) leftFleet(ctx context.Context) error {
+	if err := n.entering.take(ctx, n.exec); err != nil {
+		return err
+	}
+	defer n.entering.pass()
 	n.zone = ""
 	return n.gossip.UpdateMeta(func(m *gossip.Meta) { m.State = gossip.StateInactive })
 }
@@ -395,10 +281,7 @@ func (n *Node) followGossip(ctx context.Context) {
 		heard, changed := n.gossipChanged.wait(), n.catalogueWatch()
 		n.meetFleet()
 		n.tellState()
-		select {
-		case <-heard:
-		case <-changed:
-		case <-ctx.Done():
+		if n.await(ctx, 0, heard, changed) != nil {
 			return
 		}
 	}
@@ -407,10 +290,10 @@ func (n *Node) followGossip(ctx context.Context) {
 // meetFleet adopts the fleet of the join addresses on a node that is in none and
 // may not found one.
 func (n *Node) meetFleet() {
-	if len(n.cfg.Join) == 0 || !n.mu.TryLock() {
+	if len(n.cfg.Join) == 0 || !n.entering.try() {
 		return // Activate is at it
 	}
-	defer n.mu.Unlock()
+	defer n.entering.pass()
 	if n.fleet != 0 {
 		return
 	}

@@ -270,3 +270,28 @@ func (n *Node) catchUp(ctx context.Context) error {
 	}
 	return err
 }
+
+// awaitCopy returns once this node's copy of the catalogue holds everything that was
+// committed before the call, however long that takes: after a crash it replays.
+func (n *Node) awaitCopy(ctx context.Context) error {
+	var index uint64
+	_, err := n.retry(ctx, func(ctx context.Context) ([]byte, error) {
+		asking, cancel := exec.WithTimeout(ctx, n.exec, askTimeout)
+		defer cancel()
+		return nil, n.atLeader(asking, catalogueName, func(ctx context.Context, route cache.Route) (err error) {
+			index, err = n.readIndex(ctx, route, n.deadline(ctx))
+			return err
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("ask the catalogue's leader what is committed: %w", err)
+	}
+	if err := n.host.AwaitApplied(ctx, ident.Catalogue, index); err != nil {
+		at := uint64(0)
+		if c := n.catalogue.Load(); c != nil {
+			at = c.Index()
+		}
+		return fmt.Errorf("wait for this node's copy of the catalogue, which is at %d, to reach %d: %w", at, index, err)
+	}
+	return nil
+}

@@ -25,11 +25,11 @@ const (
 func (n *Node) comeBack(ctx context.Context) {
 	for n.sleep(ctx, aloneFor) {
 		info, hosted := n.host.Info(ident.Catalogue)
-		if hosted && (info.Leader != 0 || info.Failed != nil) || !n.mu.TryLock() {
+		if hosted && (info.Leader != 0 || info.Failed != nil) || !n.entering.try() {
 			continue // it hears the catalogue, or Activate is at it
 		}
 		n.enterAgain(ctx, hosted)
-		n.mu.Unlock()
+		n.entering.pass()
 	}
 }
 

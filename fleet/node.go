@@ -39,9 +39,11 @@ type Node struct {
 	cfg  Config
 	exec exec.Exec
 	rand func(n int) int
-	id   ident.NodeID
-	boot uint64
-	log  *slog.Logger
+	// newID draws what names something for ever.
+	newID func() uint64
+	id    ident.NodeID
+	boot  uint64
+	log   *slog.Logger
 
 	store   store.Store
 	wal     *wal.Log
@@ -60,20 +62,22 @@ type Node struct {
 	gossipChanged    signal
 	leadersChanged   signal // a member here began or ceased to lead, or its group changed
 
-	mu    sync.Mutex // guards what follows, and is held through founding and activation
-	fleet ident.FleetID
-	zone  string
+	entering turn // to found, enter and leave a fleet; guards what follows
+	fleet    ident.FleetID
+	zone     string
 
 	unhosted sync.Map // GroupIDs whose type the program lacks: said once
 	mover    mover
 	planner  planner
+	ballots  ballots
 
-	ctx       context.Context
-	cancel    context.CancelCauseFunc
-	tasks     tasks
-	ready     chan struct{} // closed once Open is done; handlers wait for it
-	closeOnce sync.Once
-	closeErr  error
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	tasks    tasks
+	ready    chan struct{} // closed once Open is done; handlers wait for it
+	closing  turn
+	closed   chan struct{} // closed when Close is done
+	closeErr error
 }
 
 // signal wakes everybody who waits for something to happen.
@@ -129,7 +133,7 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	}
 	n := &Node{
 		cfg: cfg, exec: parts.Exec, rand: parts.Rand, log: cfg.Logger, events: newEventLog(parts.Exec.Now),
-		types: make(map[string]group.Type), ready: make(chan struct{}),
+		types: make(map[string]group.Type), ready: make(chan struct{}), entering: newTurn(), closing: newTurn(), closed: make(chan struct{}), newID: parts.ID,
 	}
 	n.ctx, n.cancel = context.WithCancelCause(context.Background())
 	n.router = router{node: n, table: cache.New()}
@@ -145,6 +149,7 @@ func Open(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if n.store, n.wal, err = parts.Storage(); err != nil {
 		return nil, err
 	}
+	n.ballots.store = n.store
 	identity := n.store.Identity()
 	n.id, n.fleet = identity.Node, identity.Fleet
 	n.boot = parts.ID()
@@ -277,7 +282,11 @@ const leaveTimeout = 2 * time.Second
 // Close stops the node. Everything acknowledged is on disk; its members resume at
 // the next Open. It is idempotent.
 func (n *Node) Close() error {
-	n.closeOnce.Do(func() { n.closeErr = n.close() })
+	if n.closing.try() { // and never passed on
+		n.closeErr = n.close()
+		close(n.closed)
+	}
+	_, _ = exec.Await(context.Background(), n.exec, n.closed)
 	return n.closeErr
 }
 

@@ -31,10 +31,11 @@ const (
 	opSalvage                        // group(8)
 	opSeal                           // group(8)
 	opConfigure                      // group(8) encoded group.Config
+	opFound                          // foundRequest: fresh nodes choose who founds
 )
 
 func (o operation) String() string {
-	names := [...]string{"", "command", "register", "query", "read-index", "locate", "status", "transfer", "forward", "observe", "enter", "export", "leaders", "salvage", "seal", "configure"}
+	names := [...]string{"", "command", "register", "query", "read-index", "locate", "status", "transfer", "forward", "observe", "enter", "export", "leaders", "salvage", "seal", "configure", "found"}
 	if int(o) < len(names) {
 		return names[o]
 	}

@@ -174,6 +174,12 @@ func (n *Node) serveRare(ctx context.Context, from ident.NodeID, b []byte) ([]by
 		return encode(n.enterHere())
 	case opLeaders:
 		return n.leadersHere(), nil
+	case opFound:
+		var r foundRequest
+		if err := decodeBody(body, &r); err != nil {
+			return nil, err
+		}
+		return encode(n.foundHere(r))
 	case opForward:
 		var r forwardRequest
 		if err := decodeBody(body, &r); err != nil {
