@@ -41,8 +41,8 @@ func (k kinded) Remedy() string {
 // CommandID is the id with which a command can be repeated whose outcome is unknown.
 func (k kinded) CommandID() string {
 	var call *group.CallError
-	if !errors.As(k.error, &call) || call.Outcome != group.Unknown || call.CommandID.IsZero() {
-		return ""
+	if !errors.As(k.error, &call) || call.Outcome != group.Unknown || call.CommandID.IsZero() || errors.Is(k.error, ErrSessionExpired) {
+		return "" // an expired id repeats nothing
 	}
 	return call.CommandID.String()
 }
@@ -62,7 +62,13 @@ func kind(err error) error {
 		return err // they say what they are
 	case errors.As(err, &machine):
 		return kinded{error: err, kind: admin.KindRejected}
-	case errors.Is(err, ErrNoGroup), errors.Is(err, ErrNoNode), errors.Is(err, ErrNoArchive), errors.Is(err, group.ErrUnknownOperation), errors.Is(err, group.ErrUnknownType):
+	case errors.Is(err, ErrNoGroup):
+		return kinded{err, admin.KindNotFound, "see fleetctl group ls"}
+	case errors.Is(err, ErrNoNode):
+		return kinded{err, admin.KindNotFound, "see fleetctl node ls"}
+	case errors.Is(err, ErrNoArchive):
+		return kinded{err, admin.KindNotFound, "see fleetctl archive ls"}
+	case errors.Is(err, group.ErrUnknownOperation), errors.Is(err, group.ErrUnknownType):
 		return kinded{error: err, kind: admin.KindNotFound}
 	case errors.Is(err, ErrGroupExists):
 		return kinded{error: err, kind: admin.KindExists}
@@ -160,9 +166,10 @@ func (n adminNode) AddGroup(ctx context.Context, name, typeName string, replicas
 	var opts []GroupOption
 	if restore {
 		opts = append(opts, Restore())
-		if c := n.catalogue.Load(); c != nil {
-			if a, ok := c.Archive(name); ok && typeName == "" {
-				typeName = a.Type
+		if typeName == "" {
+			var err error
+			if typeName, err = n.archivedType(ctx, name); err != nil {
+				return kind(fmt.Errorf("fleet: add group %q: %w", name, err))
 			}
 		}
 		if replicas == 0 {
@@ -209,11 +216,7 @@ func (n adminNode) DropArchive(ctx context.Context, name string) error {
 	if err := n.awaitFleet(ctx); err != nil {
 		return err
 	}
-	err := n.Node.DropArchive(ctx, name)
-	if errors.Is(err, ErrNoArchive) {
-		return kinded{error: err, kind: admin.KindNotFound, remedy: "see fleetctl archive ls"}
-	}
-	return kind(err)
+	return kind(n.Node.DropArchive(ctx, name))
 }
 
 // Ready tells why the node should get no new work: it has no catalogue, the

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,11 +23,32 @@ func (n *Node) Archives(ctx context.Context) ([]view.Archive, error) {
 	})
 }
 
+// archivedType is the type of the group whose state was kept under a name.
+func (n *Node) archivedType(ctx context.Context, name string) (string, error) {
+	for _, catchUp := range []bool{false, true} { // the copy here may not have heard of it yet
+		if catchUp {
+			n.catchUpBriefly(ctx)
+		}
+		archives, err := n.Archives(ctx)
+		if err != nil {
+			return "", err
+		}
+		for _, a := range archives {
+			if a.Name == name {
+				return a.Type, nil
+			}
+		}
+	}
+	return "", ErrNoArchive
+}
+
 // DropArchive drops the archive of a name for ever, or returns ErrNoArchive.
 func (n *Node) DropArchive(ctx context.Context, name string) error {
 	ctx, cancel := n.bounded(ctx)
 	defer cancel()
-	if _, err := n.propose(ctx, &catalogue.DropArchive{Name: name}); err != nil {
+	if _, err := n.propose(ctx, &catalogue.DropArchive{Name: name}); errors.Is(err, ErrNoArchive) {
+		return fmt.Errorf("fleet: drop archive %q: %w", name, ErrNoArchive)
+	} else if err != nil {
 		return fmt.Errorf("fleet: drop archive %q: %w", name, err)
 	}
 	n.events.add(view.Event{Kind: "archive_dropped", Group: name, Detail: "the state that was kept of the removed group is gone"})

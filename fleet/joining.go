@@ -111,21 +111,34 @@ func (n *Node) whyNotJoined(j *view.Joining, fleet ident.FleetID, fresh, unlike 
 		remedy = "start one node without a join address to found the fleet, or all with the same --founders"
 	}
 	if len(j.Join) > 0 {
-		fmt.Fprintf(&b, "; it joins %s", strings.Join(j.Join, ", "))
+		fmt.Fprintf(&b, "; it joins %s", joinList(j))
 	} else if fleet == 0 {
 		remedy = "activate it: without join addresses it founds a fleet"
-	}
-	for i, e := range j.Errors {
-		if i == 3 {
-			fmt.Fprintf(&b, "; and %d more could not be joined", len(j.Errors)-i)
-			break
-		}
-		fmt.Fprintf(&b, "; at %s: %s", e.Addr, e.Reason)
 	}
 	if last != nil {
 		fmt.Fprintf(&b, "; last: %v", n.explainUnreached(last))
 	}
 	return &notJoinedError{b.String(), remedy}
+}
+
+// mostJoined bounds how many join addresses are named in one sentence.
+const mostJoined = 5
+
+// joinList names the join addresses, each with why it could not be joined.
+func joinList(j *view.Joining) string {
+	why := make(map[string]string)
+	for _, e := range j.Errors {
+		why[e.Addr] = " (" + e.Reason + ")"
+	}
+	var named []string
+	for i, addr := range j.Join {
+		if i == mostJoined {
+			named = append(named, fmt.Sprintf("%d more", len(j.Join)-i))
+			break
+		}
+		named = append(named, addr+why[addr])
+	}
+	return strings.Join(named, ", ")
 }
 
 const (

@@ -153,6 +153,11 @@ func TestWhatIsNotThereIsAnsweredWithWhatIs(t *testing.T) {
 	}
 	_, asQuery := c.Query(t.Context(), "g", "add", []byte("1"), false, 0)
 	_, asCommand := c.Call(t.Context(), "g", "get", nil, "")
+	_, expired := c.Call(t.Context(), "g", "add", []byte("1"), "00000000000000aa-0000000000000007")
+	var e *admin.Error
+	if !errors.As(expired, &e) || e.Kind() != admin.KindUnknownOutcome || e.CommandID != "" {
+		t.Errorf("an id that repeats nothing: %+v", expired)
+	}
 	_, misspelt := c.Call(t.Context(), "g", "ad", nil, "")
 	for _, x := range []struct {
 		err          error
@@ -192,6 +197,10 @@ func TestArchivesAreListedAndDropped(t *testing.T) {
 	}
 	if err := n.AddConsensusGroup(t.Context(), "g", 1, counterType, fleet.Restore()); !errors.Is(err, fleet.ErrNoArchive) {
 		t.Errorf("restoring what was dropped: %v", err)
+	}
+	err := clientOf(t, n).AddGroup(t.Context(), "g", "", 1, true)
+	if admin.KindOf(err) != admin.KindNotFound || !strings.Contains(err.Error(), "no archive of this name") || admin.RemedyOf(err) != "see fleetctl archive ls" {
+		t.Errorf("restoring a type that nobody knows: %v; %s", err, admin.RemedyOf(err))
 	}
 }
 

@@ -112,6 +112,7 @@ var (
 func whyNot(addr string, err error) string {
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
 	text = strings.TrimPrefix(text, addr+": ")
+	text = strings.TrimPrefix(text, "dial tcp "+addr+": ")
 	return strings.TrimPrefix(text, "gossip: ")
 }
 

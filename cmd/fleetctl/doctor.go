@@ -83,6 +83,11 @@ func (d *diagnosis) examine(s *view.Status) {
 	if s.Joining == nil {
 		problems = d.examineFleet(s)
 	}
+	for i := range d.Checks {
+		if c := &d.Checks[i]; s.Joining != nil && c.Name == "ready" && !c.OK { // the problems say why, and what to do
+			c.Detail, c.Remedy = "the asked node has not joined a fleet", ""
+		}
+	}
 	for _, p := range problems {
 		d.Checks = append(d.Checks, check{Name: p.Kind + " " + p.Thing, Detail: p.Reason, Remedy: p.Remedy})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/raftfleet/raftfleet/internal/admin"
@@ -51,8 +52,16 @@ var errCancelled = &failure{"cancelled: nothing was changed", "", exitError}
 
 // inWords puts what only programmers say into words for everybody.
 func inWords(s string) string {
+	s = strings.TrimPrefix(s, "fleet: ") // the package, not the fleet
+	for _, sentinel := range []string{": invalid argument", ": refused"} {
+		s = strings.TrimSuffix(s, sentinel) // the exit code says it, and the text before says why
+	}
+	s = parsing.ReplaceAllString(s, "")
 	return strings.NewReplacer("context deadline exceeded", "the time is over", "context canceled", "it was given up").Replace(s)
 }
+
+// parsing is what the standard library says of a malformed flag, before the reason.
+var parsing = regexp.MustCompile(`strconv\.\w+: parsing "[^"]*": `)
 
 // report says on stderr what went wrong and what to do, and returns the exit code.
 func (a *app) report(ctx context.Context, err error) int {

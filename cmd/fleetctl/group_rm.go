@@ -31,7 +31,11 @@ func newGroupRemove(a *app) *cobra.Command {
 			if err := a.request(ctx, func(ctx context.Context, c *admin.Client) error { return c.RemoveGroup(ctx, name, keep) }); err != nil {
 				return err
 			}
-			return a.say(map[string]any{"done": "rm", "group": name}, "group %s is removed", name)
+			done := map[string]any{"done": "rm", "group": name}
+			if keep {
+				return a.say(done, "group %s is removed; its last state is kept: fleetctl archive ls", name)
+			}
+			return a.say(done, "group %s is removed", name)
 		},
 	}
 	yesFlag(cmd, &yes)

@@ -103,6 +103,20 @@ func TestAnUnknownOutcomeSaysHowToRepeat(t *testing.T) {
 	}
 }
 
+func TestErrorsAreInWords(t *testing.T) {
+	for from, want := range map[string]string{
+		`fleet: add group "g": give 1 to 9: invalid argument`:                                     `add group "g": give 1 to 9`,
+		"recover: it needs no recovery: refused":                                                  "recover: it needs no recovery",
+		"context deadline exceeded; last: no leader":                                              "the time is over; last: no leader",
+		`invalid argument "x" for "--after" flag: strconv.ParseUint: parsing "x": invalid syntax`: `invalid argument "x" for "--after" flag: invalid syntax`,
+		`the fleet: it is refused`:                                                                `the fleet: it is refused`,
+	} {
+		if got := inWords(from); got != want {
+			t.Errorf("%q became %q, want %q", from, got, want)
+		}
+	}
+}
+
 func TestArchives(t *testing.T) {
 	s := newStand(t)
 	s.node.Do(func(n *admintest.Node) {

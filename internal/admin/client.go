@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/raftfleet/raftfleet/fleet/view"
@@ -195,6 +196,8 @@ func (c *Client) transportError(err error, sent, changes bool) error {
 	}
 	out := newError(KindUnreachable, "check the address and that the node runs", fmt.Sprintf("no answer from the node at %s: %v", c.base, err))
 	switch {
+	case !changes && sent && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
+		out.Hint = "check that this is the admin address of a node: something else may be listening there"
 	case sent && changes:
 		out = newError(KindUnknownOutcome, kinds[KindUnknownOutcome].remedy, fmt.Sprintf("the node at %s took the request and did not answer, so it may have been done: %v", c.base, err))
 	case sent && errors.Is(err, context.DeadlineExceeded):
