@@ -119,7 +119,13 @@ func (p *Progress) Rejected(index, hint uint64) bool {
 		if index != p.Next-1 {
 			return false
 		}
-		p.Next = max(min(index, hint+1), p.Match+1)
+		next := max(min(index, hint+1), p.Match+1)
+		if next == p.Next {
+			// It refuses what it had acknowledged: its disk has lost it. To ask the same
+			// again at once would go on for ever; the next sign of life is soon enough.
+			return false
+		}
+		p.Next = next
 		p.Paused = false
 		return true
 	}

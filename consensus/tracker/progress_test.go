@@ -24,6 +24,17 @@ func TestProbeSendsOneMessageAtATime(t *testing.T) {
 	}
 }
 
+// A follower whose disk lost what it had acknowledged refuses every probe: it is
+// asked again when it shows a sign of life, not at the speed of the network.
+func TestProbeThatCannotGetLowerWaits(t *testing.T) {
+	var p Progress
+	p.Reset(7, 8)
+	p.Sent(1, 10)
+	if p.Rejected(7, 5) || !p.Blocked(8, 1000) || p.Next != 8 {
+		t.Fatalf("asks the same again at once: %+v", p)
+	}
+}
+
 func TestReplicateFillsItsWindow(t *testing.T) {
 	var p Progress
 	p.Reset(0, 11)
