@@ -8,7 +8,9 @@ import (
 	"testing"
 )
 
-const ticksPerRound = 4
+// ticksPerRound is enough to find out what was lost and send it again, and less
+// than what a leader goes on for without a quorum.
+const ticksPerRound = 8
 
 // lockstep plays one script on both sides, round by round.
 type lockstep struct {

@@ -282,7 +282,7 @@ func (n *theirNode) transfer(to uint64) bool {
 
 func (n *theirNode) compact() {
 	index := n.w.applied[n.id]
-	if len(n.appends) > 0 || len(n.applies) > 0 || index <= n.log.base {
+	if len(n.appends) > 0 || len(n.applies) > 0 || n.log.base == 0 || index <= n.log.base {
 		return
 	}
 	if _, err := n.disk.CreateSnapshot(index, n.conf, nil); err != nil {
