@@ -37,8 +37,14 @@ type Config struct {
 	// a node with an empty data folder founds a fleet when it is activated. With
 	// some it never founds one, unless Founders says so.
 	Join []string
-	// Founders is how many fresh nodes must see each other before one of them founds
-	// a fleet; all of them are given the same number. 0: none does.
+	// Founders is how many fresh nodes, those with an empty data folder, must agree on
+	// who of them founds a fleet; all are given the same number. It must be more than
+	// half of the nodes that may be fresh at the same time: then two fleets cannot be
+	// founded, however many see each other and whatever crashes or is cut off. With
+	// half of them or fewer, two sets that do not see a single node of each other could.
+	// A node that was chosen and is lost before it founded leaves the others without a
+	// fleet: start them with empty data folders. 1: a node tries the join addresses and
+	// founds alone if there is nobody. 0: none founds. At most 64.
 	Founders int
 
 	// Gossip is where gossip listens, host:port, UDP and TCP. Default 127.0.0.1:0.
