@@ -189,7 +189,7 @@ func (n *Node) foundHere(r foundRequest) (foundReply, error) {
 		return foundReply{}, fmt.Errorf("node %s is of fleet %s already: %w", n.cfg.Name, fleet, ErrRefused)
 	}
 	if r.Founders != n.cfg.Founders {
-		return foundReply{}, fmt.Errorf("Founders is %d on node %s and %d on the one that asks: give all of them the same: %w", n.cfg.Founders, n.cfg.Name, r.Founders, ErrRefused)
+		return foundReply{}, fmt.Errorf("node %s was given Founders %d, the one that asks %d: give all of them the same: %w", n.cfg.Name, n.cfg.Founders, r.Founders, ErrRefused)
 	}
 	if r.Step == stepChosen {
 		if r.Value.Founder == n.id {

@@ -43,7 +43,7 @@ func foundTogether(t *testing.T, count, founders int) []*fleet.Node {
 }
 
 // However many nodes are started at once, they found one fleet.
-func TestHazard39MoreNodesThanFoundersFoundOneFleet(t *testing.T) {
+func TestHazard39_MoreNodesThanFoundersFoundOneFleet(t *testing.T) {
 	rounds := 10
 	if testing.Short() {
 		rounds = 3
