@@ -84,7 +84,7 @@ func (n adminNode) operate(ctx context.Context, name, op string, body []byte, qu
 func kindOfCall(err error, name string) error {
 	err = kind(err)
 	if k, ok := err.(kinded); ok && k.kind == admin.KindUnavailable && (errors.Is(err, ErrNoLeader) || errors.Is(err, group.ErrNotLeader) || errors.Is(err, errNoAnswer)) {
-		k.remedy = "see which of its members are missing: fleetctl group show " + name
+		k.remedy = "see which of its members are missing: fleetctl group show " + quoted(name)
 		return k
 	}
 	return err
@@ -106,7 +106,7 @@ func checkOperation(t group.Type, name, op string, query bool) error {
 		case o.Name == op:
 			return kinded{
 				error: fmt.Errorf("%q of group %q, type %s, is a %s and not a %s", op, name, t.TypeName(), is[o.Query], is[query]),
-				kind:  admin.KindNotFound, remedy: fmt.Sprintf("fleetctl %s %s %s", verb[o.Query], name, op),
+				kind:  admin.KindNotFound, remedy: fmt.Sprintf("fleetctl %s %s %s", verb[o.Query], quoted(name), op),
 			}
 		}
 		takes := o.Name

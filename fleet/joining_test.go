@@ -216,6 +216,11 @@ func TestAQueryWithoutAQuorumSaysSo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	eventually(t, "the voters that are missed are named", func() bool {
+		s, err := nodes[0].Status(t.Context())
+		p, ok := problemOf(s, "catalogue_no_leader")
+		return err == nil && ok && strings.Contains(p.Reason, "not heard: n2, n3") && strings.Contains(p.Remedy, "bring back 1 of them")
+	})
 	c := clientOf(t, nodes[0])
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 	defer cancel()

@@ -3,7 +3,9 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
@@ -45,6 +47,26 @@ func (ns names) all(ms []catalogue.Member) []string {
 		out = append(out, ns.of(m.Node))
 	}
 	return out
+}
+
+func (ns names) allOf(ids []ident.NodeID) []string {
+	out := make([]string, 0, len(ids))
+	for _, id := range ids {
+		out = append(out, ns.of(id))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// quoted is a name as a shell takes it, for commands that a remedy names.
+func quoted(name string) string {
+	plain := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_.:/@+,=", r)
+	}
+	if name != "" && !strings.ContainsFunc(name, func(r rune) bool { return !plain(r) }) {
+		return name
+	}
+	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }
 
 // findNode finds a node by name or id.

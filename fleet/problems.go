@@ -14,10 +14,10 @@ import (
 // mostProblems bounds how many groups a status names for one kind of problem.
 const mostProblems = 20
 
-func (n *Node) problems(c *catalogue.Machine, nodes []catalogue.Node, ns names, table leaderTable, leaderless []*catalogue.Group) []view.Problem {
+func (n *Node) problems(c *catalogue.Machine, nodes []catalogue.Node, ns names, table leaderTable, leaderless []*catalogue.Group, voters []ident.NodeID) []view.Problem {
 	var out []view.Problem
 	if info, ok := n.host.Info(ident.Catalogue); ok && info.Leader == 0 {
-		out = append(out, view.Problem{Kind: "catalogue_no_leader", Thing: "catalogue", Reason: "this node knows of no leader of the catalogue; nothing can be added, moved or removed", Remedy: "bring back a majority of its voters"})
+		out = append(out, n.catalogueProblem(voters, ns))
 	}
 	for _, node := range nodes {
 		switch alive := n.hears(node.ID); {
@@ -25,8 +25,8 @@ func (n *Node) problems(c *catalogue.Machine, nodes []catalogue.Node, ns names, 
 			out = append(out, deadProblem(node, ns.of(node.ID), alive, len(c.HostedBy(node.ID))))
 		case !alive && node.State != placement.Inactive:
 			out = append(out, view.Problem{
-				Kind: "node_unreachable", Thing: ns.of(node.ID), Reason: "gossip does not hear it", Since: time.Unix(0, node.Since).UTC(),
-				Remedy: fmt.Sprintf("start it again; after %s its members are replaced; if it never returns: fleetctl node forget %s", n.cfg.PurgeAfter, ns.of(node.ID)),
+				Kind: "node_unreachable", Thing: ns.of(node.ID), Reason: "gossip does not hear it", Since: n.silentSince(node),
+				Remedy: fmt.Sprintf("start it again; after %s its members are replaced; if it never returns: fleetctl node forget %s", n.cfg.PurgeAfter, quoted(ns.of(node.ID))),
 			})
 		}
 	}
@@ -76,6 +76,36 @@ func (n *Node) problems(c *catalogue.Machine, nodes []catalogue.Node, ns names, 
 	return out
 }
 
+// catalogueProblem names the voters that are missed.
+func (n *Node) catalogueProblem(voters []ident.NodeID, ns names) view.Problem {
+	p := view.Problem{
+		Kind: "catalogue_no_leader", Thing: "catalogue", Reason: "this node knows of no leader of the catalogue; nothing can be added, moved or removed",
+		Remedy: "an election should end this within seconds; if not, look at the nodes that hold it: " + strings.Join(ns.allOf(voters), ", "),
+	}
+	var missing []ident.NodeID
+	for _, id := range voters {
+		if !n.hears(id) {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing)*2 >= len(voters) && len(missing) > 0 {
+		p.Reason += fmt.Sprintf("; of its %s these are not heard: %s", count(len(voters), "voter"), strings.Join(ns.allOf(missing), ", "))
+		p.Remedy = fmt.Sprintf("bring back %d of them, with their data", len(missing)-(len(voters)-1)/2)
+	}
+	return p
+}
+
+// silentSince is when a node ceased to be heard or, where this node never heard it,
+// when it entered its state.
+func (n *Node) silentSince(node catalogue.Node) time.Time {
+	for _, m := range n.gossip.Members() {
+		if m.Node == node.ID && !m.Alive {
+			return m.Since.UTC()
+		}
+	}
+	return time.Unix(0, node.Since).UTC()
+}
+
 func firstLine(s string) string {
 	s, _, _ = strings.Cut(s, "\n")
 	return s
@@ -97,7 +127,7 @@ func deadProblem(node catalogue.Node, name string, alive bool, groups int) view.
 		p.Remedy = "wait until they are; if it returns after all, start it: it comes back"
 	default:
 		p.Reason += "; it has no members any more"
-		p.Remedy = "take it off the list: fleetctl node forget " + name + "; or start it: it comes back"
+		p.Remedy = "take it off the list: fleetctl node forget " + quoted(name) + "; or start it: it comes back"
 	}
 	return p
 }
@@ -126,11 +156,11 @@ func infeasibleProblem(r placement.Reason, c *catalogue.Machine, ns names) (view
 			return p, false // it was removed meanwhile
 		}
 		p.Thing = g.Name
-		p.Remedy = fmt.Sprintf("bring the missing nodes back; if they never return: fleetctl group recover %s", g.Name)
+		p.Remedy = fmt.Sprintf("bring the missing nodes back; if they never return: fleetctl group recover %s", quoted(g.Name))
 	case placement.FewNodes:
 		p.Remedy = "activate more nodes"
 	case placement.Stranded:
-		p.Remedy = "activate another node; or take the drain back: fleetctl node undrain " + ns.of(r.From)
+		p.Remedy = "activate another node; or take the drain back: fleetctl node undrain " + quoted(ns.of(r.From))
 	case placement.ZoneLimit:
 		p.Remedy = "activate nodes in more zones"
 	case placement.ZoneSkew:
@@ -172,8 +202,8 @@ func (n *Node) leaderlessProblem(g *catalogue.Group, ns names) view.Problem {
 	if len(missing)*2 >= len(g.Configured) && len(missing) > 0 {
 		return view.Problem{
 			Kind: "no_quorum", Thing: g.Name, Reason: fmt.Sprintf("%d of %d members are on nodes that are gone: %s", len(missing), len(g.Configured), strings.Join(missing, ", ")),
-			Remedy: fmt.Sprintf("bring %s back; if it never returns: fleetctl group recover %s", missing[0], g.Name),
+			Remedy: fmt.Sprintf("bring %s back; if it never returns: fleetctl group recover %s", missing[0], quoted(g.Name)),
 		}
 	}
-	return view.Problem{Kind: "no_leader", Thing: g.Name, Reason: "no node says that it leads it", Remedy: "an election should end this within seconds; if not, see fleetctl group show " + g.Name}
+	return view.Problem{Kind: "no_leader", Thing: g.Name, Reason: "no node says that it leads it", Remedy: "an election should end this within seconds; if not, see fleetctl group show " + quoted(g.Name)}
 }

@@ -28,6 +28,14 @@ func TestRemedyForANodeThatWasGivenUp(t *testing.T) {
 	}
 }
 
+func TestNamesInCommandsAreQuotedForTheShell(t *testing.T) {
+	for name, want := range map[string]string{"orders-1": "orders-1", "a b": "'a b'", "it's": `'it'\''s'`, "$x": "'$x'", "": "''", "größe": "größe"} {
+		if got := quoted(name); got != want {
+			t.Errorf("%q became %s, want %s", name, got, want)
+		}
+	}
+}
+
 func TestWhatPlacementCannotHelpIsSaidInNamesWithARemedy(t *testing.T) {
 	id := ident.NodeID(0xabc)
 	ns := names{id: "b"}

@@ -101,16 +101,15 @@ func (n *Node) statusHere(ctx context.Context, c *catalogue.Machine) (view.Statu
 	}
 	s.GroupsWithoutLeader = len(leaderless)
 	s.Catalogue.Voters = []string{}
+	var voters []ident.NodeID
 	if info, ok := n.host.Info(ident.Catalogue); ok {
 		s.Catalogue.Leader, s.Catalogue.Term = ns.of(info.Leader), info.Term
 		if st, err := n.host.Status(ctx, ident.Catalogue); err == nil {
-			for _, v := range st.Core.Config.Voters {
-				s.Catalogue.Voters = append(s.Catalogue.Voters, ns.of(ident.NodeID(v.Node)))
-			}
-			slices.Sort(s.Catalogue.Voters)
+			voters = nodesOfVoters(st.Core.Config.Voters)
+			s.Catalogue.Voters = ns.allOf(voters)
 		}
 	}
-	s.Problems = append(s.Problems, n.problems(c, nodes, ns, table, leaderless)...)
+	s.Problems = append(s.Problems, n.problems(c, nodes, ns, table, leaderless, voters)...)
 	return s, nil
 }
 
