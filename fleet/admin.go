@@ -80,7 +80,9 @@ func kind(err error) error {
 		return kinded{error: err, kind: admin.KindUnknownOutcome}
 	case errors.Is(err, ErrOverloaded):
 		return kinded{error: err, kind: admin.KindOverloaded}
-	case errors.Is(err, ErrNoLeader), errors.Is(err, errNobodyToAsk), errors.Is(err, ErrNotActive), errors.Is(err, ErrClosed),
+	case errors.Is(err, ErrNoLeader):
+		return kinded{err, admin.KindUnavailable, "fleetctl doctor tells what is missing"}
+	case errors.Is(err, errNobodyToAsk), errors.Is(err, ErrNotActive), errors.Is(err, ErrClosed),
 		errors.Is(err, group.ErrNotLeader), errors.Is(err, group.ErrStopped), errors.Is(err, group.ErrNoMember),
 		errors.As(err, &call) && call.Outcome == group.NotProposed:
 		return kinded{error: err, kind: admin.KindUnavailable}

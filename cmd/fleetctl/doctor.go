@@ -111,7 +111,6 @@ func (d *diagnosis) examineFleet(s *view.Status) []view.Problem {
 	if !groups.OK {
 		groups.Remedy = "see fleetctl group ls for which, and group show for the members that are missing"
 	}
-	d.Checks = append(d.Checks, catalogue, groups)
 	var rest []view.Problem
 	about := make(map[string]view.Problem) // problems of nodes, which are told with the node
 	for _, p := range s.Problems {
@@ -120,10 +119,12 @@ func (d *diagnosis) examineFleet(s *view.Status) []view.Problem {
 		case (p.Kind == "node_dead" || p.Kind == "node_unreachable") && !twice:
 			about[p.Thing] = p
 		case p.Kind == "catalogue_no_leader" && !catalogue.OK:
+			catalogue.Detail, catalogue.Remedy = p.Reason, p.Remedy
 		default:
 			rest = append(rest, p)
 		}
 	}
+	d.Checks = append(d.Checks, catalogue, groups)
 	for _, n := range s.Nodes {
 		c := check{Name: "node " + n.Name, OK: n.State != view.StateDead && n.State != view.StateSuspect && n.Alive, Detail: n.State}
 		if n.State == view.StateInactive {

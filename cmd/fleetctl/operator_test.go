@@ -41,6 +41,18 @@ func TestDoctorRepeatsTheFleetsRemedyForANode(t *testing.T) {
 	}
 }
 
+func TestDoctorTellsWhatTheCatalogueMisses(t *testing.T) {
+	s := newStand(t)
+	s.node.Do(func(n *admintest.Node) {
+		n.Fleet.GroupsWithoutLeader, n.Fleet.Catalogue.Leader = 0, ""
+		n.Fleet.Problems = []view.Problem{{Kind: "catalogue_no_leader", Thing: "catalogue", Reason: "b and c are not heard", Remedy: "bring back 1 of them"}}
+	})
+	code, out, errs := s.run("doctor")
+	if code != 5 || !strings.Contains(out, "catalogue\tfailed\tb and c are not heard\tbring back 1 of them\n") || !strings.Contains(errs, "1 of 7") {
+		t.Errorf("exit %d\n%s%s", code, out, errs)
+	}
+}
+
 func TestANodeThatHasNotJoined(t *testing.T) {
 	s := newStand(t)
 	s.node.Do(func(n *admintest.Node) {
