@@ -4,21 +4,22 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"slices"
 	"sync"
 )
 
 // MaxBatchBytes is the largest batch, encoded.
 const MaxBatchBytes = 512 << 20
 
-// keepBatchBytes is the largest buffer that a batch keeps for its next use.
-const keepBatchBytes = 1 << 20
+// keptRecords is how many records a batch keeps the memory of for its next use.
+const keptRecords = 16 << 10
 
 // Batch gathers what becomes durable together. It is filled by one goroutine,
 // encodes at once, and belongs to the log from a successful Submit on.
 type Batch struct {
 	log     *Log
-	buf     []byte // frame and records, as they go to the disk
+	full    [][]byte // frame and records, as they go to the disk: chunks that are full
+	buf     []byte   // and the one being filled
+	before  int      // bytes in the full ones
 	records []queued
 	sum     uint32
 	entries bool // holds entries, so it makes the log grow
@@ -34,7 +35,7 @@ type queued struct {
 	ml             *memberLog
 	kind           byte
 	hasState       bool
-	off, size      uint32 // of the item in the batch's buffer
+	off, size      uint32 // of the item in the batch
 	count          uint32
 	version        uint32 // for copies: what the index said when the copy was made
 	first          uint64
@@ -58,7 +59,7 @@ func (l *Log) NewBatch() *Batch {
 	}
 	b.log = l
 	if cap(b.buf) < frameBytes {
-		b.buf = make([]byte, frameBytes, 4096)
+		b.buf = make([]byte, frameBytes, firstChunkBytes)
 	}
 	b.buf = b.buf[:frameBytes]
 	return b
@@ -74,7 +75,28 @@ func (b *Batch) size() int {
 	if len(b.records) == 0 {
 		return 0
 	}
-	return len(b.buf)
+	return b.before + len(b.buf)
+}
+
+// frame is where the frame goes.
+func (b *Batch) frame() []byte { return b.chunk(0)[:frameBytes] }
+
+// chunk is the i-th of len(full)+1 chunks.
+func (b *Batch) chunk(i int) []byte {
+	if i < len(b.full) {
+		return b.full[i]
+	}
+	return b.buf
+}
+
+// record is the item of a record.
+func (b *Batch) record(q *queued) []byte {
+	at, i := int(q.off), 0
+	for at >= len(b.chunk(i)) {
+		at -= len(b.chunk(i))
+		i++
+	}
+	return b.chunk(i)[at:][:q.size]
 }
 
 // Discard gives back a batch that will not be submitted, or that Submit refused.
@@ -84,12 +106,10 @@ func (b *Batch) Discard() {
 		b.records[i].ml = nil
 	}
 	b.records = b.records[:0]
-	if cap(b.buf) > keepBatchBytes {
-		b.buf = nil
-	}
-	if cap(b.records) > keepBatchBytes/64 {
+	if cap(b.records) > keptRecords {
 		b.records = nil
 	}
+	b.log.chunks.giveBack(b)
 	l := b.log
 	b.log, b.done, b.err, b.outcome = nil, nil, nil, nil
 	b.sum, b.entries, b.at = 0, false, 0
@@ -109,7 +129,7 @@ func (b *Batch) Append(m Member, st *State, entries []Entry) {
 	if st == nil && len(entries) == 0 {
 		return
 	}
-	need := 64
+	need := 96
 	for i := range entries {
 		need += 16 + len(entries[i].Data)
 	}
@@ -176,7 +196,7 @@ func (b *Batch) meta(ml *memberLog, st State, base, baseTerm uint64, version uin
 
 // move adds a copy of a quiet member's entries, made at the given version of its log.
 func (b *Batch) move(ml *memberLog, entries []Entry, version uint32) {
-	need := 64
+	need := 96
 	for i := range entries {
 		need += 16 + len(entries[i].Data)
 	}
@@ -195,21 +215,25 @@ func (b *Batch) fail(err error) {
 	}
 }
 
-// grow makes room for n more bytes and reports whether the batch is sound and
-// stays within its bound.
+// grow makes room for a record of at most n bytes, in one chunk, and reports
+// whether the batch is sound and stays within its bound.
 func (b *Batch) grow(n int) bool {
-	if len(b.buf)+n > MaxBatchBytes {
+	if b.before+len(b.buf)+n > MaxBatchBytes {
 		b.fail(fmt.Errorf("%w: more than %d bytes; submit in smaller batches", ErrTooLarge, MaxBatchBytes))
 	}
 	if b.err != nil {
 		return false
 	}
-	b.buf = slices.Grow(b.buf, n+8)
+	if n += 8; cap(b.buf)-len(b.buf) < n {
+		b.full = append(b.full, b.buf)
+		b.before += len(b.buf)
+		b.buf = b.log.chunks.take(n)
+	}
 	return true
 }
 
 func (b *Batch) begin(kind, flags byte, m Member) *queued {
-	b.records = append(b.records, queued{kind: kind, off: uint32(len(b.buf))})
+	b.records = append(b.records, queued{kind: kind, off: uint32(b.before + len(b.buf))})
 	q := &b.records[len(b.records)-1]
 	q.ml = b.log.members.use(m)
 	b.buf = append(b.buf, 0, 0, 0, 0, 0, 0, 0, 0, kind, flags)
@@ -247,26 +271,25 @@ func (b *Batch) putEntries(q *queued, entries []Entry) {
 
 // finish seals the record that was begun last.
 func (b *Batch) finish(q *queued) {
-	rec := b.buf[q.off:]
+	rec := b.buf[int(q.off)-b.before:]
 	binary.LittleEndian.PutUint32(rec, uint32(len(rec)-itemHeader))
 	binary.LittleEndian.PutUint32(rec[4:], crc32.Checksum(rec[itemHeader:], castagnoli))
 	b.sum = crc32.Update(b.sum, castagnoli, rec[:itemHeader])
 	for len(b.buf)%8 != 0 {
 		b.buf = append(b.buf, 0)
 	}
-	q.size = uint32(len(b.buf)) - q.off
+	q.size = uint32(b.before+len(b.buf)) - q.off
 }
 
 // void makes a copy that came too late mean nothing.
 func (b *Batch) void(q *queued) {
 	q.kind = kindVoid
-	rec := b.buf[q.off : q.off+q.size]
+	rec := b.record(q)
 	body, _, _ := item(rec)
 	body[0] = kindVoid
 	binary.LittleEndian.PutUint32(rec[4:], crc32.Checksum(body, castagnoli))
 	b.sum = 0
 	for i := range b.records {
-		off := b.records[i].off
-		b.sum = crc32.Update(b.sum, castagnoli, b.buf[off:off+itemHeader])
+		b.sum = crc32.Update(b.sum, castagnoli, b.record(&b.records[i])[:itemHeader])
 	}
 }

@@ -35,3 +35,37 @@ type File interface {
 	Size() (int64, error)
 	Close() error
 }
+
+// vectorFile is a File that writes many pieces with one call.
+type vectorFile interface {
+	// WriteVec writes the pieces one behind the other, from off on.
+	WriteVec(pieces [][]byte, off int64) error
+}
+
+// pageBytes is the unit in which an operating system keeps what files hold.
+const pageBytes = 4096
+
+var padding [pageBytes]byte
+
+// writePieces writes the pieces one behind the other, from off on, where nothing
+// of use is behind them up to limit. On a file that is cached in pages the last
+// page is filled with zeros: a page that is written whole need not be read first.
+func writePieces(file File, pieces [][]byte, off, limit int64) error {
+	if v, ok := file.(vectorFile); ok {
+		end := off
+		for _, p := range pieces {
+			end += int64(len(p))
+		}
+		if pad := min((pageBytes-end%pageBytes)%pageBytes, limit-end); pad > 0 {
+			pieces = append(pieces, padding[:pad])
+		}
+		return v.WriteVec(pieces, off)
+	}
+	for _, p := range pieces {
+		if _, err := file.WriteAt(p, off); err != nil {
+			return err
+		}
+		off += int64(len(p))
+	}
+	return nil
+}

@@ -99,26 +99,6 @@ func (r *Record) show(from *record) bool {
 	return true
 }
 
-// report tells Options.Durable of the records of a round.
-func (l *Log) report(seg *segment, round []*Batch) {
-	for _, b := range round {
-		if b.at == 0 {
-			continue
-		}
-		l.batches++
-		for i := range b.records {
-			q := &b.records[i]
-			body, _, _ := item(b.buf[q.off:])
-			if r, ok := decodeRecord(body); ok {
-				out := &l.reported
-				out.Segment, out.Offset, out.Round, out.Batch = seg.number, b.at+int64(q.off), l.round-1, l.batches
-				out.show(&r)
-				l.options.Durable(out)
-			}
-		}
-	}
-}
-
 // Verify reads all of a log that is not open, down to every entry, and reports
 // what it found, up to the damage when there is any.
 func Verify(dir string, o Options) (Report, error) {

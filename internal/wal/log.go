@@ -29,12 +29,6 @@ type Options struct {
 	Checkpoints Checkpoints
 	// Logger hears what an operator should know; default silence.
 	Logger *slog.Logger
-	// Durable, when set, is told of every record when it has become durable, in
-	// order, before the done function of its batch and where that runs. The record
-	// is valid until Durable returns, and is also told when it is a copy of an older
-	// one (meta, move) or means nothing (void). It is for those who watch the disk of
-	// a log: a simulator, a test. What Open finds is not told.
-	Durable func(*Record)
 	// Manual, when set, leaves all work to calls of Turn; default goroutines.
 	Manual *Manual
 }
@@ -83,6 +77,7 @@ type Log struct {
 	now          func() time.Duration // since some beginning, never back
 	random       func() uint64
 	spareBatches chan *Batch
+	chunks       chunkList
 
 	mu          sync.Mutex
 	wake        *sync.Cond // of the writer
@@ -102,18 +97,16 @@ type Log struct {
 	spares      []*segment // prepared, in order of number
 	free        []*segment // below the checkpoint and unread, to be recycled or removed
 
-	active   *segment // the writer's alone, as are the fields down to gaveUp
-	round    uint64   // number of the next round
-	work     []*Batch // taken off the queue and not yet written
-	taken    []*Batch // work's array, to be the queue's next time
-	tried    uint64   // what retries was when the writer looked for space last
-	batches  uint64   // told of so far
-	reported Record   // what Options.Durable is shown
-	undo     []admitted
-	scratch  []byte
-	direct   bool // writes are cheap calls, so gathering them does not pay
-	shrunk   bool // something became free since the keeper was told
-	gaveUp   bool // closed without space for a batch: a later, shorter one must not overtake it
+	active  *segment // the writer's alone, as are the fields down to gaveUp
+	round   uint64   // number of the next round
+	work    []*Batch // taken off the queue and not yet written
+	taken   []*Batch // work's array, to be the queue's next time
+	tried   uint64   // what retries was when the writer looked for space last
+	undo    []admitted
+	pieces  [][]byte // of the round being written
+	scratch []byte   // small ones of them, copied together
+	shrunk  bool     // something became free since the keeper was told
+	gaveUp  bool     // closed without space for a batch: a later, shorter one must not overtake it
 
 	nextNumber uint64        // the keeper's, as are the fields down to keeperDue: of the next segment to make
 	stuck      uint64        // number of the segment that it said it cannot free
@@ -334,7 +327,6 @@ func Open(dir string, o Options) (*Log, error) {
 	}
 	l.wake = sync.NewCond(&l.mu)
 	l.members.init()
-	_, l.direct = o.FS.(*MemFS)
 	if m := o.Manual; m != nil {
 		l.now = func() time.Duration { return time.Duration(m.Monotonic()) }
 		l.random = m.Random

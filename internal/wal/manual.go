@@ -45,12 +45,12 @@ func (m *Manual) tell(b *Batch) {
 		return
 	}
 	for i := range b.records {
-		body, _, _ := item(b.buf[b.records[i].off:])
+		body, _, _ := item(b.record(&b.records[i]))
 		r, ok := decodeRecord(body)
 		if !ok || r.kind == kindMove || r.kind == kindMeta || r.kind == kindVoid {
 			continue
 		}
-		if m.told.fill(&r) {
+		if m.told.show(&r) {
 			m.Durable(&m.told)
 		}
 	}

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"errors"
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +20,36 @@ func (f osFile) datasync() error {
 			return &os.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
 		}
 	}
+}
+
+// maxVector is how many pieces the kernel takes in one call.
+const maxVector = 1024
+
+// WriteVec implements vectorFile.
+func (f osFile) WriteVec(pieces [][]byte, off int64) error {
+	fd := int(f.Fd())
+	for len(pieces) > 0 {
+		n, err := unix.Pwritev(fd, pieces[:min(len(pieces), maxVector)], off)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err == nil && n == 0 {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return &os.PathError{Op: "pwritev", Path: f.Name(), Err: err}
+		}
+		off += int64(n)
+		for len(pieces) > 0 && n >= len(pieces[0]) {
+			n -= len(pieces[0])
+			pieces = pieces[1:]
+		}
+		if n > 0 {
+			// The rest of a piece that was written in part, without changing the caller's list.
+			pieces = append([][]byte{pieces[0][n:]}, pieces[1:]...)
+		}
+	}
+	return nil
 }
 
 // reserve takes the space from the file system now, so that a full disk shows

@@ -9,8 +9,8 @@ const (
 	// maxRoundBytes bounds one write, so that the first batch of many does not
 	// wait for the disk to take all of them.
 	maxRoundBytes = 4 << 20
-	// gatherBytes: smaller batches are copied together to save calls.
-	gatherBytes = 128 << 10
+	// gatherBytes: smaller pieces are copied together.
+	gatherBytes = 4 << 10
 )
 
 // errParked: the writer cannot go on before there is space.
@@ -146,7 +146,7 @@ func (l *Log) writeRound(work []*Batch) (n int, err error) {
 			continue
 		}
 		f := frame{payload: uint32(size - frameBytes), generation: seg.generation, round: l.round, start: uint32(start), sum: b.sum}
-		f.put(b.buf)
+		f.put(b.frame())
 		b.at = pos
 		pos += size
 	}
@@ -174,47 +174,16 @@ func (l *Log) put(seg *segment, round []*Batch, start, pos int64, seal bool) (in
 	l.ioStart.Store(int64(max(began, 1)))
 	defer l.ioStart.Store(0)
 
-	at := start // of the first byte in scratch
-	l.scratch = l.scratch[:0]
-	flush := func(next int64) error {
-		if len(l.scratch) > 0 {
-			if _, err := seg.file.WriteAt(l.scratch, at); err != nil {
-				return err
-			}
-		}
-		l.scratch, at = l.scratch[:0], next
-		return nil
-	}
-	left := len(round)
-	for _, b := range round {
-		left--
-		if b.at == 0 {
-			continue
-		}
-		if l.direct || len(b.buf) >= gatherBytes || len(l.scratch) == 0 && left == 0 && !seal {
-			if err := flush(b.at + int64(len(b.buf))); err != nil {
-				return 0, err
-			}
-			if _, err := seg.file.WriteAt(b.buf, b.at); err != nil {
-				return 0, err
-			}
-			continue
-		}
-		if len(l.scratch)+len(b.buf) > gatherBytes {
-			if err := flush(b.at); err != nil {
-				return 0, err
-			}
-		}
-		l.scratch = append(l.scratch, b.buf...)
-	}
+	var last *frame
 	if seal {
-		var b [frameBytes]byte
-		f := frame{seal: true, generation: seg.generation, round: l.round, start: uint32(start)}
-		f.put(b[:])
-		l.scratch = append(l.scratch, b[:]...)
+		last = &frame{seal: true, generation: seg.generation, round: l.round, start: uint32(start)}
 		pos += frameBytes
 	}
-	if err := flush(pos); err != nil {
+	l.collect(round, last)
+	err := writePieces(seg.file, l.pieces, start, seg.size)
+	clear(l.pieces)
+	l.pieces = l.pieces[:0]
+	if err != nil {
 		return 0, err
 	}
 	if err := seg.file.Sync(); err != nil {
@@ -225,6 +194,41 @@ func (l *Log) put(seg *segment, round []*Batch, start, pos int64, seal bool) (in
 	l.counters.bytes.Add(uint64(pos - start))
 	l.counters.syncNanos.Add(uint64(l.now() - began))
 	return pos, nil
+}
+
+// collect makes the pieces of a round: chunks as they are, and what is small
+// copied together, so that there are few of them.
+func (l *Log) collect(round []*Batch, seal *frame) {
+	l.scratch = l.scratch[:0]
+	run := 0 // where in scratch the present piece begins
+	end := func() {
+		if run < len(l.scratch) {
+			l.pieces = append(l.pieces, l.scratch[run:])
+			run = len(l.scratch)
+		}
+	}
+	for _, b := range round {
+		if b.at == 0 {
+			continue
+		}
+		for i := range len(b.full) + 1 {
+			if chunk := b.chunk(i); len(chunk) >= gatherBytes {
+				end()
+				l.pieces = append(l.pieces, chunk)
+			} else {
+				l.scratch = append(l.scratch, chunk...)
+			}
+		}
+	}
+	if seal != nil {
+		var b [frameBytes]byte
+		seal.put(b[:])
+		l.scratch = append(l.scratch, b[:]...)
+	}
+	end()
+	if cap(l.scratch) > maxRoundBytes/4 {
+		l.scratch = nil // the pieces still hold it
+	}
 }
 
 // complete brings the index up to date and tells the submitters.
@@ -248,9 +252,6 @@ func (l *Log) complete(seg *segment, round []*Batch, end int64) {
 	seg.end = end
 	l.queuedBytes -= bytes
 	l.mu.Unlock()
-	if l.options.Durable != nil {
-		l.report(seg, round)
-	}
 	for _, b := range round {
 		if b.done != nil {
 			b.done(b.outcome)
