@@ -112,7 +112,7 @@ var (
 func whyNot(addr string, err error) string {
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
 	text = strings.TrimPrefix(text, addr+": ")
-	text = strings.TrimPrefix(text, "dial tcp "+addr+": ")
+	text = strings.TrimPrefix(strings.TrimPrefix(text, "dial tcp "+addr+": "), "connect: ")
 	return strings.TrimPrefix(text, "gossip: ")
 }
 

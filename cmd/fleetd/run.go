@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -59,6 +58,19 @@ more. Its data stays: started again it becomes active again.`,
 // stillLooking is how often a node that is not active yet says so.
 const stillLooking = 15 * time.Second
 
+// lookTimeout bounds how long a node that is not active is asked why.
+const lookTimeout = time.Second
+
+// whyNotActive is what the node itself tells, if it is on its way into a fleet.
+func whyNotActive(ctx context.Context, node *fleet.Node) string {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	if s, err := node.Status(ctx); err == nil && s.Joining != nil && len(s.Problems) > 0 {
+		return s.Problems[0].Reason + ": " + s.Problems[0].Remedy
+	}
+	return "it waits until the fleet answers"
+}
+
 // run opens and activates a node and ends with it: nil when it was told to stop.
 func run(s settings, log *slog.Logger, signals <-chan os.Signal) error {
 	config, err := s.config(log)
@@ -90,12 +102,9 @@ func run(s settings, log *slog.Logger, signals <-chan os.Signal) error {
 			log.Info("node is active", "zone", s.Zone)
 			notify("READY=1\nSTATUS=active in zone " + s.Zone)
 		case <-ticker.C:
-			waits := "waits until the fleet answers"
-			if len(s.Join) > 0 {
-				waits = "looks for the fleet at " + strings.Join(s.Join, ", ")
-			}
-			log.Warn("node is not active yet: it "+waits, "zone", s.Zone)
-			notify("STATUS=not active yet: " + waits)
+			why := whyNotActive(ctx, node)
+			log.Warn("node is not active yet: "+why, "zone", s.Zone)
+			notify("STATUS=not active yet: " + why)
 		case <-node.Done():
 			return errors.Join(node.Err(), node.Close())
 		case got := <-signals:

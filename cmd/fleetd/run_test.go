@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/raftfleet/raftfleet/fleet"
 )
 
 // logged collects a log and lets others wait for a text in it.
@@ -85,6 +87,23 @@ func TestASignalEndsTheSearchForAFleet(t *testing.T) {
 	signals <- syscall.SIGINT
 	if err := <-ended; err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestANodeThatIsNotActiveSaysWhy(t *testing.T) {
+	s := local("lost")
+	s.InMemory, s.Join = true, addresses{"127.0.0.1:1"}
+	config, err := s.config(newLogger(newLogged(), s.LogLevel, "json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	node, err := fleet.Open(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer node.Close()
+	if why := whyNotActive(t.Context(), node); !strings.Contains(why, "in no fleet") || !strings.Contains(why, "127.0.0.1:1") || !strings.Contains(why, "join address") {
+		t.Error(why)
 	}
 }
 
