@@ -1,0 +1,149 @@
+// Command fleetsim runs seeds of the simulator: whole clusters with their disks,
+// clocks, network and clients, in one goroutine each, with faults of every kind,
+// and checks after every step what must hold. See package internal/sim.
+//
+//	fleetsim --for 1h                  run seeds until the time is over
+//	fleetsim --seed 42                 run one seed; with --trace tell what happens
+//	fleetsim --seed 42 --faults drop,crash --steps 5000
+//	fleetsim --mutants                 plant bugs, one at a time, and tell which seed finds each
+//
+// The exit status is 0 when everything held, 1 when something did not, 2 for a
+// mistake on the command line.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/raftfleet/raftfleet/internal/sim"
+)
+
+type settings struct {
+	duration  time.Duration
+	seed      uint64
+	one       bool // --seed was given
+	count     uint64
+	first     uint64
+	faults    sim.Faults
+	steps     int64
+	workers   int
+	mutants   bool
+	only      string
+	broken    string
+	json      bool
+	trace     bool
+	noShrink  bool
+	perMutant time.Duration
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	s, err := parse(args, stderr)
+	if errors.Is(err, pflag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "fleetsim:", err)
+		return 2
+	}
+	var r report
+	var failed bool
+	switch {
+	case s.mutants:
+		r, failed, err = plantAll(ctx, s, stderr)
+	case s.one && s.count == 0:
+		r, failed = runOne(s, stdout, stderr)
+	default:
+		r, failed = runMany(ctx, s, stderr)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "fleetsim:", err)
+		return 2
+	}
+	if s.json {
+		encoder := json.NewEncoder(stdout)
+		encoder.SetIndent("", "  ")
+		if err := encoder.Encode(&r); err != nil {
+			fmt.Fprintln(stderr, "fleetsim:", err)
+			return 2
+		}
+	} else {
+		r.print(stdout)
+	}
+	if failed {
+		return 1
+	}
+	return 0
+}
+
+func parse(args []string, stderr io.Writer) (*settings, error) {
+	s := &settings{}
+	var faults string
+	f := pflag.NewFlagSet("fleetsim", pflag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.DurationVar(&s.duration, "for", 0, "run seeds for so long; without it and --count: 10s")
+	f.Uint64Var(&s.seed, "seed", 0, "the seed to run; with --for or --count the first one")
+	f.Uint64Var(&s.count, "count", 0, "run so many seeds")
+	f.StringVar(&faults, "faults", "all", "run with no other kinds of faults than these, comma separated: "+sim.AllFaults.String())
+	f.Int64Var(&s.steps, "steps", 0, "end the faults after so many steps of a run")
+	f.IntVar(&s.workers, "workers", runtime.GOMAXPROCS(0), "how many seeds run at a time")
+	f.BoolVar(&s.mutants, "mutants", false, "plant bugs and tell which are found")
+	f.StringVar(&s.only, "only", "", "with --mutants: plant only those whose name contains this")
+	f.DurationVar(&s.perMutant, "patience", 60*time.Second, "with --mutants: how long to look for each")
+	f.StringVar(&s.broken, "broken", "", "a world that must fail: nosync (disks do not sync) or wildclocks (clocks drift more than leases allow)")
+	f.BoolVar(&s.json, "json", false, "report as JSON")
+	f.BoolVar(&s.trace, "trace", false, "with --seed: tell every event")
+	f.BoolVar(&s.noShrink, "no-shrink", false, "do not look for a smaller plan that fails")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	if f.NArg() > 0 {
+		return nil, fmt.Errorf("what is %q? All settings are flags; see --help", f.Arg(0))
+	}
+	var err error
+	if s.faults, err = sim.ParseFaults(faults); err != nil {
+		return nil, fmt.Errorf("--faults: %w", err)
+	}
+	switch s.broken {
+	case "", "nosync", "wildclocks":
+	default:
+		return nil, fmt.Errorf("--broken is %q: give nosync or wildclocks", s.broken)
+	}
+	if s.workers < 1 {
+		return nil, fmt.Errorf("--workers is %d: give at least 1", s.workers)
+	}
+	s.one = f.Changed("seed") && s.duration == 0
+	s.first = s.seed
+	if s.duration == 0 && s.count == 0 && !s.one {
+		s.duration = 10 * time.Second
+	}
+	return s, nil
+}
+
+// plan is the plan of a seed under these settings.
+func (s *settings) plan(seed uint64) sim.Plan {
+	p := sim.NewPlan(seed, s.faults)
+	p.Steps = s.steps
+	switch s.broken {
+	case "nosync":
+		p.Broken = sim.NoSync
+	case "wildclocks":
+		p.Broken = sim.WildClocks
+	}
+	return p
+}

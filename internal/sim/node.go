@@ -1,0 +1,275 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/raftfleet/raftfleet/group"
+	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/internal/wal"
+)
+
+const (
+	tick  = 50 * time.Millisecond
+	probe = 200 * time.Millisecond
+)
+
+// node is a machine: a disk and a clock, and most of the time a process.
+type node struct {
+	w     *world
+	place int
+	id    ident.NodeID
+	disk  *disk
+	clock clock
+
+	up          bool
+	gone        bool   // its disk was lost: it never comes back
+	boot        uint64 // counts its lives
+	pausedUntil int64
+	restarting  bool
+
+	process *process
+	log     *wal.Log
+	host    *group.Host
+	workDue bool
+	diskDue int64 // when the log gets its turn; 0: it has nothing to do
+	inTurn  bool  // the log's turn is held up by a slow disk
+	bodies  [1][]byte
+	hosted  map[ident.GroupID]ident.MemberID // members that were started or resumed here
+}
+
+func (w *world) newNode(place int) *node {
+	n := &node{w: w, place: place, id: ident.NodeID(w.newID())}
+	n.disk = newDisk(n)
+	n.clock = newClock(1+w.random.Int64N(int64(time.Hour)), trueRate, epoch+w.random.Int64N(int64(time.Minute)))
+	w.byID[n.id] = n
+	w.nodes[place] = n
+	return n
+}
+
+// epoch is when runs begin, by the clocks on the wall.
+const epoch = 1_700_000_000_000_000_000
+
+// start begins a life of the node.
+func (n *node) start() {
+	if n.up || n.gone {
+		return
+	}
+	w := n.w
+	n.boot++
+	n.up, n.pausedUntil = true, 0
+	n.workDue, n.diskDue, n.inTurn = false, 0, false
+	n.process = &process{n: n}
+	n.hosted = make(map[ident.GroupID]ident.MemberID)
+	w.result.Boots++
+	w.logf("node %d starts, boot %d", n.id, n.boot)
+	err := n.open()
+	if n.disk.dying {
+		n.fall()
+		return
+	}
+	if err != nil {
+		n.cannotStart(err)
+		return
+	}
+	n.schedule(eventTick)
+	n.schedule(eventProbe)
+	n.busy()
+	n.afterStep()
+}
+
+// open brings up log and host, and has the disk compared with what must be on it.
+func (n *node) open() error {
+	w := n.w
+	log, err := wal.Open("wal", wal.Options{
+		FS: n.disk.files(), SegmentBytes: 64 << 10, Checkpoints: n.disk.store,
+		Manual: &wal.Manual{Monotonic: n.process.Monotonic, Random: w.random.Uint64, Wake: n.diskWaits, Durable: n.disk.wrote},
+	})
+	if err != nil {
+		return fmt.Errorf("open the log: %w", err)
+	}
+	n.log = log
+	n.disk.recovered(log)
+	host, err := group.NewHost(group.HostConfig{
+		Node: n.id, Log: log, Store: n.disk.store, Transport: &transport{n, n.boot}, Types: n.valueTypes(),
+		OnChange: n.changed, OnBroken: n.broken, Tick: tick, Lanes: w.plan.lanes, ApplyWorkers: 1,
+		Exec: n.process, Rand: w.random.IntN, Manual: true,
+	})
+	if err != nil {
+		return fmt.Errorf("make the host: %w", err)
+	}
+	n.host = host
+	if err := host.Resume(); err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+	for _, info := range host.Infos() {
+		n.hosted[info.Group] = info.Member
+	}
+	n.reconcile()
+	return nil
+}
+
+// busy has the node do what waits in it, soon.
+func (n *node) busy() {
+	if !n.workDue && n.up {
+		n.workDue = true
+		n.push(n.w.random.Int64N(int64(20*time.Microsecond)), event{kind: eventWork})
+	}
+}
+
+func (n *node) push(after int64, e event) {
+	e.node, e.boot = n, n.boot
+	n.w.queue.push(n.w.now+after, e)
+}
+
+func (n *node) schedule(k eventKind) {
+	every := tick
+	if k == eventProbe {
+		every = probe
+	}
+	n.push(n.clock.duration(every), event{kind: k})
+}
+
+// work gives one part of the host its turn.
+func (n *node) work() {
+	n.workDue = false
+	h := n.host
+	lanes := h.Lanes()
+	parts := lanes + 2
+	first := n.w.random.IntN(parts)
+	for i := range parts {
+		did := false
+		switch part := (first + i) % parts; part {
+		case lanes:
+			did = h.TurnApply()
+		case lanes + 1:
+			did = h.TurnJobs()
+		default:
+			did = h.TurnLane(part)
+		}
+		if did {
+			n.busy()
+			return
+		}
+	}
+}
+
+// diskWaits notes that the log has something to do.
+func (n *node) diskWaits() {
+	w := n.w
+	at := w.now + w.about(w.plan.sync)
+	if n.diskDue == 0 || n.diskDue > at {
+		n.diskDue = at
+		n.push(at-w.now, event{kind: eventDisk})
+	}
+}
+
+// turnDisk lets the log write, sync and complete.
+func (n *node) turnDisk() {
+	if n.diskDue == 0 || n.diskDue > n.w.now {
+		return
+	}
+	n.diskDue = 0
+	if n.inTurn {
+		return // it looks again when the disk has answered
+	}
+	if n.disk.slow() {
+		n.inTurn = true
+		n.process.Go(func() {
+			n.log.Turn()
+			n.inTurn = false
+			n.logNext()
+			n.busy()
+		})
+		return
+	}
+	n.log.Turn() // an error reaches the host through the completions
+	n.logNext()
+	n.busy()
+}
+
+// logNext schedules what the log wants to do by itself.
+func (n *node) logNext() {
+	if n.disk.dying {
+		return
+	}
+	at, ok := n.log.Due()
+	if !ok {
+		return
+	}
+	wait := max(0, at-n.process.Monotonic())
+	due := n.w.now + n.clock.duration(time.Duration(wait))
+	if wait == 0 {
+		due += n.w.about(n.w.plan.sync)
+	}
+	if n.diskDue == 0 || n.diskDue > due {
+		n.diskDue = due
+		n.push(due-n.w.now, event{kind: eventDisk})
+	}
+}
+
+// afterStep lets work go on that waited for what just happened, and ends the
+// process where the event ended it.
+func (n *node) afterStep() {
+	if n.up && !n.disk.dying {
+		n.process.poll()
+	}
+	if n.up && n.disk.dying {
+		n.fall()
+	}
+}
+
+// fall ends the node's process, at this very moment and without a word.
+func (n *node) fall() {
+	w := n.w
+	n.up = false
+	n.process.end()
+	n.disk.fall()
+	n.host, n.log = nil, nil
+	w.trace.add(uint64(n.id))
+	w.logf("node %d falls", n.id)
+	w.result.Counts["crash"]++
+	if !n.gone && !n.restarting {
+		n.restarting = true
+		w.after(time.Duration(w.about(w.plan.pace)), func() { n.restarting = false; n.start() })
+	}
+}
+
+// broken is told by the host that the log failed: the process is to end.
+func (n *node) broken(error) { n.disk.dying = true }
+
+// cannotStart deals with a node that says that it cannot start.
+func (n *node) cannotStart(err error) {
+	w := n.w
+	if !n.disk.excuses(err) {
+		w.violate(Starts, "node %d cannot start: %v", n.id, err)
+	}
+	n.disk.dying = true
+	if n.disk.damaged {
+		n.lose()
+		return
+	}
+	n.fall()
+}
+
+// lose ends the node for good; another takes its place, with an empty disk.
+func (n *node) lose() {
+	w := n.w
+	n.gone = true
+	if n.up {
+		n.disk.dying = true
+		n.fall()
+	}
+	n.disk.forget()
+	w.result.Counts["wipe"]++
+	place := n.place
+	fresh := w.newNode(place)
+	w.after(time.Duration(w.about(w.plan.pace)), fresh.start)
+	w.after(time.Duration(w.about(w.plan.pace)), func() {
+		for _, g := range w.groups {
+			if !g.removed {
+				g.replaceLost()
+			}
+		}
+	})
+}

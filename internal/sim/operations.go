@@ -1,0 +1,325 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/raftfleet/raftfleet/consensus"
+	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/internal/wal"
+)
+
+// acts says what is done, now and then, for the faults that are something done.
+var acts = map[Faults]func(*world){
+	Drop: func(w *world) {
+		w.net.loss = 1 + w.random.IntN(30)
+		w.forAWhile(func() { w.net.loss = 0 })
+	},
+	Delay: func(w *world) {
+		w.net.delay = time.Duration(w.random.IntN(300)) * time.Millisecond
+		w.forAWhile(func() { w.net.delay = 0 })
+	},
+	Partition: (*world).partition,
+	OneWay:    (*world).oneWay,
+	Drift:     (*world).driftClock,
+	Jump:      (*world).jumpClock,
+	Pause: func(w *world) {
+		if n := w.anyNode(); n.up {
+			n.pausedUntil = w.now + w.about(2*time.Second)
+		}
+	},
+	Crash: func(w *world) {
+		for _, n := range w.someNodes(w.few()) {
+			if n.up {
+				n.fall()
+			}
+		}
+	},
+	Power: (*world).cutPower,
+	Flip:  (*world).flipBit,
+	Failing: func(w *world) {
+		w.anyNode().disk.failIn = w.random.IntN(60)
+	},
+	Full: (*world).fillDisk,
+	Stall: func(w *world) {
+		w.anyNode().disk.stallFor = w.about(2 * time.Second)
+	},
+	Wipe: func(w *world) {
+		if n := w.anyNode(); w.canLose(n) {
+			n.lose()
+		}
+	},
+	Change:   (*world).changeMembers,
+	Transfer: (*world).transfer,
+	Sleep: func(w *world) {
+		w.idleUntil = w.now + int64(3*w.plan.config.SleepAfter) + w.about(2*time.Second)
+	},
+	Recreate: (*world).recreate,
+	Expire: func(w *world) {
+		// Sessions end by the log's time, which follows the wall clock of the leader.
+		for _, n := range w.nodes {
+			n.clock.shift += int64(70 * time.Second)
+		}
+	},
+}
+
+// disturb lets the faults of the plan happen, each at its own times.
+func (w *world) disturb() {
+	w.plan.Faults.each(func(_ int, f Faults) {
+		act := acts[f]
+		if act == nil {
+			return
+		}
+		var next func()
+		next = func() {
+			if w.healing {
+				return
+			}
+			w.result.Faults[f]++
+			w.logf("fault: %v", f)
+			act(w)
+			w.after(time.Duration(w.about(w.plan.pace)), next)
+		}
+		w.after(time.Duration(w.about(w.plan.pace)), next)
+	})
+}
+
+// forAWhile undoes something later, or when all is healed.
+func (w *world) forAWhile(undo func()) {
+	w.after(time.Duration(w.about(w.plan.pace)), undo)
+}
+
+func (w *world) anyNode() *node { return w.nodes[w.random.IntN(len(w.nodes))] }
+
+// few is mostly one, sometimes more, now and then all.
+func (w *world) few() int {
+	switch w.random.IntN(8) {
+	case 0:
+		return len(w.nodes)
+	case 1, 2:
+		return 1 + w.random.IntN(len(w.nodes))
+	}
+	return 1
+}
+
+func (w *world) cutLinks(links [][2]ident.NodeID) {
+	for _, l := range links {
+		w.net.cut[l]++
+	}
+	w.forAWhile(func() {
+		for _, l := range links {
+			if w.net.cut[l]--; w.net.cut[l] <= 0 {
+				delete(w.net.cut, l)
+			}
+		}
+	})
+}
+
+func (w *world) partition() {
+	side := w.someNodes(1 + w.random.IntN(len(w.nodes)))
+	var links [][2]ident.NodeID
+	for _, a := range side {
+		for _, b := range w.nodes {
+			if !slices.Contains(side, b) {
+				links = append(links, [2]ident.NodeID{a.id, b.id}, [2]ident.NodeID{b.id, a.id})
+			}
+		}
+	}
+	w.cutLinks(links)
+}
+
+// oneWay cuts some links in one direction, or leaves a ring or a chain of nodes
+// that hear their neighbours only.
+func (w *world) oneWay() {
+	var links [][2]ident.NodeID
+	order := w.someNodes(len(w.nodes))
+	ring := w.chance(30)
+	for i, a := range order {
+		for j, b := range order {
+			switch {
+			case i == j:
+			case ring && (j == (i+1)%len(order) || i == (j+1)%len(order)):
+			case ring || w.chance(25):
+				links = append(links, [2]ident.NodeID{a.id, b.id})
+			}
+		}
+	}
+	w.cutLinks(links)
+}
+
+// driftClock lets a clock run faster or slower: within what leases allow for,
+// unless the world is one where that does not hold.
+func (w *world) driftClock() {
+	most := int64(trueRate / 20)
+	if w.plan.Broken == WildClocks {
+		most = trueRate * 3 / 5
+	}
+	n := w.anyNode()
+	n.clock.drift(w.now, trueRate-most+w.random.Int64N(2*most+1))
+}
+
+func (w *world) jumpClock() {
+	n := w.anyNode()
+	by := w.about(30 * time.Second)
+	if w.chance(50) {
+		by = -by
+	}
+	n.clock.shift += by
+}
+
+// cutPower takes the power from some nodes: at once, or at an input or output that
+// comes. Of what was not synced any part is lost.
+func (w *world) cutPower() {
+	for _, n := range w.someNodes(w.few()) {
+		if !n.up || n.disk.ops >= 0 {
+			continue
+		}
+		n.disk.powerLost = true
+		if w.chance(30) {
+			n.fall()
+		} else {
+			n.disk.ops = w.random.IntN(24)
+		}
+	}
+}
+
+// fillDisk leaves a disk with little room.
+func (w *world) fillDisk() {
+	n := w.anyNode()
+	n.disk.fill(w.random.Int64N(70 << 10))
+	w.forAWhile(n.disk.hasRoom)
+}
+
+// flipBit turns a bit of a log that a node will read when it starts again. The
+// last write is spared: nobody can tell damage there from a write that was cut off
+// by a loss of power.
+func (w *world) flipBit() {
+	n := w.anyNode()
+	if !n.up || !w.canLose(n) {
+		return
+	}
+	n.fall()
+	type place struct {
+		segment uint64
+		offset  int64
+		round   uint64
+	}
+	var places []place
+	for r, err := range wal.Inspect("wal", wal.Options{FS: n.disk.fs, Checkpoints: n.disk.store.Store}) {
+		if err != nil {
+			return
+		}
+		places = append(places, place{r.Segment, r.Offset, r.Round})
+	}
+	if len(places) == 0 {
+		return
+	}
+	p := places[w.random.IntN(len(places))]
+	if p.round == places[len(places)-1].round {
+		return
+	}
+	n.disk.damaged = true
+	w.result.Counts["flip"]++
+	n.disk.fs.FlipBit(segmentFile(p.segment), p.offset+w.random.Int64N(12), uint(w.random.IntN(8)))
+	// At once, so that nothing else happens to the group before it is known whether
+	// the node is lost: a start reads all of the log.
+	n.start()
+	n.disk.damaged = false
+}
+
+// canLose tells whether no group loses its quorum, nor anything that it has
+// acknowledged, with a node's disk.
+func (w *world) canLose(n *node) bool {
+	if n.gone || n.disk.damaged {
+		return false
+	}
+	for _, g := range w.groups {
+		if g.removed {
+			continue
+		}
+		if slices.ContainsFunc(g.seats, func(s *seat) bool { return s.node == n }) && (!g.settled() || g.moving || w.now-g.changed < int64(3*time.Second)) {
+			return false // who counts may be known to nobody but a leader
+		}
+		configs := []*consensus.Configuration{&g.configs[len(g.configs)-1].config}
+		for _, l := range g.logs {
+			for i := range l.configs {
+				configs = append(configs, &l.configs[i].config)
+			}
+		}
+		for _, c := range configs {
+			if !g.canSpare(c.Voters, n) || len(c.Outgoing) > 0 && !g.canSpare(c.Outgoing, n) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (g *replicated) canSpare(half []consensus.Member, without *node) bool {
+	left, concerned := 0, false
+	for i := range half {
+		n := g.w.byID[ident.NodeID(half[i].Node)]
+		switch {
+		case n == without:
+			concerned = true
+		case !n.gone && !n.disk.damaged:
+			left++
+		}
+	}
+	return !concerned || left > len(half)/2
+}
+
+// changeMembers gives a group other members to have.
+func (w *world) changeMembers() {
+	g := w.groups[w.random.IntN(len(w.groups))]
+	if g.removed {
+		return
+	}
+	for _, s := range g.seats {
+		s.wanted = s.wanted && !s.node.gone && w.chance(70)
+	}
+	for _, n := range w.someNodes(w.random.IntN(4)) {
+		g.seatFor(n, w.chance(85))
+	}
+	g.needVoter()
+}
+
+// needVoter makes sure that somebody is wanted, and tells the nodes.
+func (g *replicated) needVoter() {
+	w, voters := g.w, 0
+	for _, s := range g.seats {
+		if s.wanted && s.voter {
+			voters++
+		}
+	}
+	if voters == 0 {
+		g.seatFor(w.anyNode(), true)
+	}
+	for _, s := range g.seats {
+		w.tell(s.node)
+	}
+}
+
+// transfer hands a leadership over.
+func (w *world) transfer() {
+	g := w.groups[w.random.IntN(len(w.groups))]
+	n := g.leader()
+	if n == nil || g.removed {
+		return
+	}
+	n.host.Transfer(g.id, w.anyNode().id, func(error) {})
+	n.busy()
+}
+
+// recreate removes a group and gives its name to another.
+func (w *world) recreate() {
+	if len(w.groups) == maxGroups {
+		return
+	}
+	g := w.groups[w.random.IntN(len(w.groups))]
+	if g.removed {
+		return
+	}
+	w.removeGroup(g)
+	w.addGroup(g.name, w.plan.members)
+}

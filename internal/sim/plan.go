@@ -1,0 +1,88 @@
+package sim
+
+import (
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/raftfleet/raftfleet/group"
+)
+
+// Plan is everything that a run is made of. A seed gives a plan, and a plan gives
+// one run, always the same.
+type Plan struct {
+	Seed   uint64
+	Faults Faults
+	// Duration is how long the faults last, in simulated time; then all is healed.
+	Duration time.Duration
+	// Steps ends the faults earlier, after so many events; 0: not.
+	Steps int64
+	// Broken plants what must be found; see Broken.
+	Broken Broken
+	// Log, where set, is told every event, for people.
+	Log io.Writer
+
+	nodes, groups, members, clients, lanes int
+	config                                 group.Config
+	think                                  time.Duration // between two calls of a client
+	latency, sync                          time.Duration // of a message and of a disk, about
+	pace                                   time.Duration // between two faults of one kind, about
+}
+
+// Broken is a world whose assumptions do not hold: the checks must find out.
+type Broken uint8
+
+const (
+	// Sound is the world that the code is made for.
+	Sound Broken = iota
+	// NoSync: disks that say synced and did nothing.
+	NoSync
+	// WildClocks: clocks that drift by more than what leases allow for.
+	WildClocks
+)
+
+// NewPlan draws the plan of a seed, with no other kinds of faults than those given.
+func NewPlan(seed uint64, allowed Faults) Plan {
+	r := rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))
+	p := Plan{Seed: seed}
+	// Most runs combine a few kinds: each then has room to do its work. Always the
+	// same draws, so that leaving out a kind changes nothing else of the plan.
+	density := 1 + r.IntN(7)
+	for i := range faultNames {
+		if r.IntN(8) < density {
+			p.Faults |= 1 << i
+		}
+	}
+	p.Faults &= allowed
+	p.nodes = pick(r, 1, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7)
+	p.groups = pick(r, 1, 1, 1, 2, 3)
+	p.members = pick(r, 1, 3, 3, 3, 3, 3, 5, 5, 7)
+	p.clients = 1 + r.IntN(6)
+	p.lanes = 1 + r.IntN(2)
+	p.Duration = time.Duration(3+r.IntN(25)) * time.Second
+	p.think = pick(r, 0, time.Millisecond, 5*time.Millisecond, 50*time.Millisecond)
+	p.latency = pick(r, 100*time.Microsecond, 500*time.Microsecond, 5*time.Millisecond)
+	p.sync = pick(r, 50*time.Microsecond, time.Millisecond, 10*time.Millisecond)
+	p.pace = pick(r, 700*time.Millisecond, 2*time.Second, 6*time.Second)
+	c := &p.config
+	c.HeartbeatInterval = pick(r, 50*time.Millisecond, 100*time.Millisecond, 200*time.Millisecond)
+	c.ElectionTimeout = c.HeartbeatInterval * pick[time.Duration](r, 3, 5, 5, 8)
+	c.SessionTTL = time.Minute
+	c.SleepAfter = -1
+	sleep := pick(r, 500*time.Millisecond, time.Second, 2*time.Second)
+	if p.Faults&Sleep != 0 {
+		c.SleepAfter = sleep
+	}
+	factor, least := 1+r.IntN(3), pick[int64](r, 300, 1000, 4000)
+	if p.Faults&Compact != 0 {
+		c.SnapshotFactor, c.SnapshotLeast = factor, least
+	}
+	if p.Faults&Lease != 0 {
+		// What the ticks take from a lease leaves little of a short timeout.
+		c.ElectionTimeout = max(c.ElectionTimeout, 500*time.Millisecond)
+		c.LeaseDrift = c.ElectionTimeout / 5
+	}
+	return p
+}
+
+func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
