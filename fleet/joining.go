@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -178,25 +177,21 @@ func (n *Node) Status(ctx context.Context) (view.Status, error) {
 // awaitFleet returns once there is somebody who knows the fleet, this node or another.
 // It waits only for a node that is of a fleet already, and not for long.
 func (n *Node) awaitFleet(ctx context.Context) error {
-	over := n.exec.Now().Add(joinGrace)
-	for {
+	for began := n.exec.Now(); ; {
 		changed, heard := n.catalogueWatch(), n.gossipChanged.wait()
 		if n.catalogue.Load() != nil || len(n.activeNodes()) > 0 {
 			return nil
 		}
 		if err := n.Err(); err != nil {
-			return err
+			return kind(err)
 		}
 		_, why := n.joining(nil)
-		if n.gossip.Self().Fleet == 0 {
-			return why
-		}
-		left := over.Sub(n.exec.Now())
-		if left <= 0 {
+		left := joinGrace - n.exec.Now().Sub(began)
+		if n.gossip.Self().Fleet == 0 || left <= 0 {
 			return why
 		}
 		if err := n.await(ctx, left, changed, heard); err != nil {
-			return errors.Join(err, why)
+			return kind(fmt.Errorf("%w; %w", err, why))
 		}
 	}
 }
