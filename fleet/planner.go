@@ -65,16 +65,17 @@ func (n *Node) leads(g ident.GroupID) bool {
 
 // planRun is the planner's memory while it leads; losing it costs a wait.
 type planRun struct {
-	n          *Node
-	heardSince map[ident.NodeID]time.Time
-	nodesIndex string    // the nodes and their states that were planned for last
-	quiet      time.Time // when the nodes last changed
-	first      time.Time // when the wait for quiet began
-	planned    string
-	plannedAt  time.Time
-	moves      map[ident.GroupID]*stuckMove
-	stuckLook  time.Time
-	next       time.Time // when it may plan again while nothing is urgent
+	n           *Node
+	heardSince  map[ident.NodeID]time.Time
+	nodesIndex  string    // the nodes and their states that were planned for last
+	quiet       time.Time // when the nodes last changed
+	first       time.Time // when the wait for quiet began
+	planned     string
+	plannedAt   time.Time
+	moves       map[ident.GroupID]*stuckMove
+	stuckLook   time.Time
+	damagedLook time.Time
+	next        time.Time // when it may plan again while nothing is urgent
 }
 
 const (
@@ -98,6 +99,7 @@ func (p *planRun) once(ctx context.Context, c *catalogue.Machine) {
 		p.quiet, p.first = now, now
 	}
 	p.unstick(ctx, c, now)
+	p.replaceDamaged(ctx, c, nodes, now)
 	p.replan(ctx, c, nodes, now)
 }
 

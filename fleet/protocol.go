@@ -32,10 +32,11 @@ const (
 	opSeal                           // group(8)
 	opConfigure                      // group(8) encoded group.Config
 	opFound                          // foundRequest: fresh nodes choose who founds
+	opDamaged                        // no body: members here whose data is damaged
 )
 
 func (o operation) String() string {
-	names := [...]string{"", "command", "register", "query", "read-index", "locate", "status", "transfer", "forward", "observe", "enter", "export", "leaders", "salvage", "seal", "configure", "found"}
+	names := [...]string{"", "command", "register", "query", "read-index", "locate", "status", "transfer", "forward", "observe", "enter", "export", "leaders", "salvage", "seal", "configure", "found", "damaged"}
 	if int(o) < len(names) {
 		return names[o]
 	}

@@ -174,6 +174,8 @@ func (n *Node) serveRare(ctx context.Context, from ident.NodeID, b []byte) ([]by
 		return encode(n.enterHere())
 	case opLeaders:
 		return n.leadersHere(), nil
+	case opDamaged:
+		return n.damagedHere(), nil
 	case opFound:
 		var r foundRequest
 		if err := decodeBody(body, &r); err != nil {
