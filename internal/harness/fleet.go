@@ -209,7 +209,11 @@ func (f *Fleet) Status(ctx context.Context) (view.Status, error) {
 func statusOf(ctx context.Context, n *Node) (view.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	return n.Client().Status(ctx)
+	s, err := n.Client().Status(ctx)
+	if err == nil && s.Joining != nil {
+		err = fmt.Errorf("node %s has not joined the fleet", n.Name)
+	}
+	return s, err
 }
 
 // Await looks at the status until condition returns nil, and then returns it. When
