@@ -150,8 +150,16 @@ func (c *fleetCollector) Collect(to chan<- prometheus.Metric) {
 	}
 	gauge(c.ready, truth(c.node.Ready() == nil))
 	status, err := c.node.Status(ctx)
-	gauge(c.up, truth(err == nil))
-	if err != nil {
+	joined := err == nil && status.Joining == nil // else it knows no groups, which is not that there are none
+	gauge(c.up, truth(joined))
+	kinds := make(map[string]int)
+	for _, p := range status.Problems {
+		kinds[p.Kind]++
+	}
+	for kind, n := range kinds {
+		gauge(c.problems, float64(n), kind)
+	}
+	if !joined {
 		return
 	}
 	states := map[string]int{"joining": 0, "active": 0, "suspect": 0, "draining": 0, "inactive": 0, "dead": 0}
@@ -170,13 +178,6 @@ func (c *fleetCollector) Collect(to chan<- prometheus.Metric) {
 	gauge(c.noLeader, float64(status.GroupsWithoutLeader))
 	gauge(c.moves, float64(status.MovesInFlight))
 	gauge(c.lead, truth(status.Catalogue.Leader != ""))
-	kinds := make(map[string]int)
-	for _, p := range status.Problems {
-		kinds[p.Kind]++
-	}
-	for kind, n := range kinds {
-		gauge(c.problems, float64(n), kind)
-	}
 	if c.byGroup {
 		c.collectGroups(ctx, gauge)
 	}

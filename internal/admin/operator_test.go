@@ -119,3 +119,15 @@ func TestANodeThatHasNotJoinedTellsOfItself(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestMetricsOfANodeThatHasNotJoined(t *testing.T) {
+	n, s, _ := start(t, admin.Options{})
+	n.Do(func(n *admintest.Node) {
+		n.Fleet = view.Status{Node: "a", Joining: &view.Joining{State: view.JoiningSearches}, Problems: []view.Problem{{Kind: "not_joined", Thing: "a"}}}
+	})
+	text := metrics(t, s)
+	contains(t, text, `raftfleet_up 0`, `raftfleet_problems{kind="not_joined"} 1`)
+	if strings.Contains(text, "raftfleet_groups ") {
+		t.Error("it tells of no groups as if it knew")
+	}
+}
