@@ -54,22 +54,56 @@ func firstSeed(t *testing.T) int64 {
 
 func TestPowerFailure(t *testing.T) {
 	half := duration(t) / 2
-	for _, features := range []string{"^fast_commit", "fast_commit"} {
-		t.Run("ext4 "+features, func(t *testing.T) {
-			p := newPlant(t, features)
-			cycles := 0
-			for start := time.Now(); time.Since(start) < half && cycles < 1000; cycles++ {
-				must(t, p.cycle(false))
-				if err := p.check(); err != nil {
-					t.Fatalf("cycle %d: %v", cycles, err)
-				}
-			}
-			t.Logf("%d power failures; reported durable and found: %d batches of the log, %d changes of the database", cycles, p.account.confirmed[0], p.account.confirmed[1])
-			if p.account.reports == 0 {
-				t.Fatal("nothing was ever reported durable")
-			}
-		})
+	p := newPlant(t, "^fast_commit")
+	cycles, err := p.cycles(half)
+	p.tell(t, cycles)
+	if err != nil {
+		t.Fatal(err)
 	}
+	if p.account.reports == 0 {
+		t.Fatal("nothing was ever reported durable")
+	}
+}
+
+// With fast commits, kernels have lost synced names, and left folders that name
+// deleted files. Where e2fsck finds the file system itself damaged, that is told,
+// and a new one is taken; loss on a sound file system is ours.
+func TestPowerFailureWithFastCommits(t *testing.T) {
+	half := duration(t) / 2
+	damaged := 0
+	for start := time.Now(); time.Since(start) < half; {
+		p := newPlant(t, "fast_commit")
+		cycles, err := p.cycles(half - time.Since(start))
+		p.tell(t, cycles)
+		if err == nil {
+			break
+		}
+		verdict := p.examine()
+		if verdict == nil {
+			t.Fatalf("on a file system that e2fsck finds sound: %v", err)
+		}
+		damaged++
+		t.Logf("the kernel damaged the file system: %v\n%v", err, verdict)
+		must(t, p.remove())
+	}
+	t.Logf("file systems damaged by the kernel itself: %d; a data folder does not belong on ext4 with fast_commit where this is not 0", damaged)
+}
+
+func (p *plant) tell(t *testing.T, cycles int) {
+	t.Logf("%d power failures; reported durable and found: %d batches of the log, %d changes of the database", cycles, p.account.confirmed[0], p.account.confirmed[1])
+}
+
+// cycles fails the power again and again, for so long or a thousand times.
+func (p *plant) cycles(long time.Duration) (cycles int, err error) {
+	for start := time.Now(); time.Since(start) < long && cycles < 1000; cycles++ {
+		if err := p.cycle(false); err != nil {
+			return cycles, err
+		}
+		if err := p.check(); err != nil {
+			return cycles, err
+		}
+	}
+	return cycles, nil
 }
 
 // The control: a test that does not notice missing syncs is none.
@@ -101,14 +135,29 @@ func newPlant(t *testing.T, features string) *plant {
 
 func (p *plant) folder() string { return filepath.Join(p.mount(), "data") }
 
-// cycle runs a child, cuts the power at some moment of its work, and turns it on
-// again.
+// cycle lets a child work on the data folder, cuts the power at some moment, and
+// turns it on again.
 func (p *plant) cycle(noSync bool) error {
-	child := exec.Command(os.Args[0], "-test.run=^TestChild$")
-	child.Env = append(os.Environ(), childFolder+"="+p.folder(), fmt.Sprintf("%s=%d", childSeed, p.rand.Int63()))
+	env := []string{childFolder + "=" + p.folder(), fmt.Sprintf("%s=%d", childSeed, p.rand.Int63())}
 	if noSync {
-		child.Env = append(child.Env, childNoSync+"=1")
+		env = append(env, childNoSync+"=1")
 	}
+	reports := p.account.reports + p.rand.Intn(300)
+	early := p.rand.Intn(20) == 0 // while it opens the folder
+	return p.runChild("TestChild", env, func(line string) (cut bool, err error) {
+		if line == "opening" {
+			return early, nil
+		}
+		err = p.account.hear(line)
+		return p.account.reports >= reports, err
+	})
+}
+
+// runChild runs a test as a child and hands over each line that it says, until it
+// is told to cut the power, and to the end of what was said before that.
+func (p *plant) runChild(test string, env []string, hear func(line string) (cut bool, err error)) error {
+	child := exec.Command(os.Args[0], "-test.run=^"+test+"$")
+	child.Env = append(os.Environ(), env...)
 	var complaints bytes.Buffer
 	child.Stderr = &complaints
 	out, err := child.StdoutPipe()
@@ -118,7 +167,7 @@ func (p *plant) cycle(noSync bool) error {
 	if err := child.Start(); err != nil {
 		return err
 	}
-	cut, err := p.listen(out)
+	cut, err := p.listen(out, hear)
 	_ = child.Process.Kill()
 	_ = child.Wait() // it was killed, or had no disk any more
 	switch {
@@ -130,30 +179,19 @@ func (p *plant) cycle(noSync bool) error {
 	return errors.Join(p.unmount(), p.powerOn())
 }
 
-// listen hears the child out, and cuts its power on the way.
-func (p *plant) listen(out io.Reader) (cut bool, err error) {
-	reports := p.account.reports + p.rand.Intn(300)
-	early := p.rand.Intn(20) == 0 // while it opens the folder
+func (p *plant) listen(out io.Reader, hear func(line string) (cut bool, err error)) (cut bool, err error) {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		line := lines.Text()
-		switch {
-		case line == "opening":
-			if !early {
-				continue
-			}
-		case len(line) > 1 && strings.Contains("wWsS", line[:1]) && line[1] == ' ':
-			if err := p.account.hear(line); err != nil {
-				return cut, err
-			}
-			if cut || p.account.reports < reports {
-				continue
-			}
-		default:
+		if line != "opening" && (len(line) < 2 || !strings.Contains("wWsS", line[:1]) || line[1] != ' ') {
 			continue // what the test framework says
 		}
-		if !cut {
+		now, err := hear(line)
+		if err != nil {
+			return cut, err
+		}
+		if now && !cut {
 			if err := p.powerOff(); err != nil {
 				return false, err
 			}

@@ -54,14 +54,14 @@ func newVolume(t *testing.T, features string) *volume {
 	dir, err := os.MkdirTemp(volumeBase(), volumePrefix)
 	must(t, err)
 	v := &volume{dir: dir}
-	t.Cleanup(func() {
-		if err := v.remove(); err != nil {
-			t.Errorf("clean up %s: %v", v.dir, err)
-		}
-	})
 	// Held until the process ends, however it ends: a left-over is one without it.
 	v.lock, err = os.Create(filepath.Join(dir, "lock"))
 	must(t, err)
+	t.Cleanup(func() {
+		if err := v.remove(); err != nil {
+			t.Errorf("clean up: %v", err)
+		}
+	})
 	must(t, unix.Flock(int(v.lock.Fd()), unix.LOCK_EX))
 	must(t, os.Mkdir(v.mount(), 0o700))
 	image, err := os.Create(v.image())
@@ -106,11 +106,21 @@ func (v *volume) unmount() error {
 	return nil
 }
 
-func (v *volume) remove() error {
-	err := removeVolume(v.dir)
-	if v.lock != nil {
-		err = errors.Join(err, v.lock.Close())
+// examine tells what e2fsck finds wrong with the file system.
+func (v *volume) examine() error {
+	if err := v.unmount(); err != nil && !errors.Is(err, unix.EINVAL) { // it may not be mounted any more
+		return nil
 	}
+	_, err := run("e2fsck", "-f", "-n", v.device)
+	return err
+}
+
+func (v *volume) remove() error {
+	if v.dir == "" {
+		return nil
+	}
+	err := errors.Join(removeVolume(v.dir), v.lock.Close())
+	v.dir = ""
 	return err
 }
 
