@@ -2,8 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/internal/admin"
@@ -112,6 +115,23 @@ func TestAnUnknownOutcomeSaysHowToRepeat(t *testing.T) {
 	code, out, errs := s.run("call", "orders", "add", "1")
 	if code != 7 || out != "" || errs != "fleetctl: add: the time is over\n  try: the same again with --command-id 7-9: it is applied once all the same\n" {
 		t.Errorf("exit %d, %q, %q", code, out, errs)
+	}
+}
+
+func TestForgetSaysHowFarItCame(t *testing.T) {
+	s := newStand(t)
+	if out := s.ok("node", "forget", "c", "-y", "--force"); out != "node c is forgotten\n" {
+		t.Errorf("%q", out)
+	}
+	a := s.app(io.Discard, io.Discard)
+	a.timeout = time.Minute
+	defer a.close()
+	if out := a.forgotten(t.Context(), "b"); !strings.Contains(out, "(2 now)") || !strings.Contains(out, "takes it off the list") {
+		t.Errorf("%q", out)
+	}
+	s.node.Do(func(n *admintest.Node) { n.Fail["NodeDetail"] = errors.New("no") })
+	if out := a.forgotten(t.Context(), "b"); !strings.Contains(out, "as soon as") {
+		t.Errorf("%q", out)
 	}
 }
 
