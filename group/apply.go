@@ -35,7 +35,7 @@ type applyState struct {
 	logBytes     int64 // applied since the last snapshot
 	snapshotSize int64
 	snapshotAt   int64 // monotonic, when the last one was begun
-	snapshotting bool // guarded by mu
+	snapshotting bool  // guarded by mu
 	awaited      []awaited
 	leading      bool // set by tasks, so that hooks see it in order
 }
