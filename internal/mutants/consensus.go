@@ -71,7 +71,7 @@ var consensusMutants = []Mutant{
 	},
 	{
 		Name: "vote-before-durable", Hazard: 9, File: "consensus/persist.go",
-		Old: "\tif c.stateDurable() {\n", New: "\tif c.stateDurable() || m.Kind == MsgVoteReply {\n",
+		Old: "\tif c.stateDurable() {\n", New: "\tif c.stateDurable() || m.Kind == MsgVoteReply && m.To != c.cfg.ID {\n",
 		CaughtBy: "./consensus -run ^TestHazard09_",
 	},
 	{
@@ -88,6 +88,11 @@ var consensusMutants = []Mutant{
 		Name: "old-term-committed-by-counting", Hazard: 11, File: "consensus/replication.go",
 		Old: "index > c.state.Commit && index >= c.termStart", New: "index > c.state.Commit",
 		CaughtBy: "./consensus -run ^TestHazard11_",
+	},
+	{
+		Name: "append-behind-another-log", Hazard: 12, File: "consensus/follower.go",
+		Old: "case !c.log.matches(prev, m.LogTerm):", New: "case prev > c.log.last:",
+		CaughtBy: "./consensus -run ^TestHazard12_",
 	},
 	{
 		Name: "append-commits-unvalidated", Hazard: 12, File: "consensus/follower.go",

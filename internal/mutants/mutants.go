@@ -54,6 +54,16 @@ func All() []Mutant {
 	return slices.Concat(consensusMutants)
 }
 
+// Find returns the mutant of that name.
+func Find(name string) (Mutant, bool) {
+	for _, m := range All() {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return Mutant{}, false
+}
+
 // Root returns the folder of the module that the working folder is in.
 func Root() (string, error) {
 	dir, err := os.Getwd()

@@ -1,0 +1,65 @@
+package explore_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/raftfleet/raftfleet/internal/mutants"
+)
+
+// planted says in which scope the search finds which bug.
+var planted = []struct{ mutant, scope string }{
+	{"change-before-own-commit", "changes"},
+	{"campaign-with-committed-configuration", "changes"},
+	{"vote-before-durable", "elections"},
+	{"vote-of-old-term-counts", "all-messages"},
+	{"old-term-committed-by-counting", "figure-8"},
+	{"append-behind-another-log", "figure-8"},
+	{"late-sync-of-truncated-entries", "late-sync"},
+	{"truncated-entries-stay-durable", "late-sync"},
+	{"leader-counts-unsynced", "replication"},
+	{"follower-acknowledges-unsynced", "late-sync"},
+	{"joint-election-by-incoming-alone", "change-crash"},
+	{"joint-commit-by-incoming-alone", "changes"},
+	{"joint-left-twice", "changes"},
+	{"truncated-configuration-in-force", "changes"},
+	{"change-without-the-former-quorum", "changes"},
+}
+
+// TestPlantedBugs: a search that does not find a bug that is there is no search.
+func TestPlantedBugs(t *testing.T) {
+	root, err := mutants.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range planted {
+		if testing.Short() && i > 0 {
+			break
+		}
+		t.Run(p.mutant, func(t *testing.T) {
+			m, ok := mutants.Find(p.mutant)
+			if !ok {
+				t.Fatal("no such mutant")
+			}
+			caught, output, err := m.Test(t.Context(), root, t.TempDir(), "./internal/explore", "-v", "-run", "^TestExhaustive$/^"+p.scope+"$")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !caught || !strings.Contains(output, "BROKEN") {
+				t.Fatalf("hazard %d lives in scope %s:\n%s", m.Hazard, p.scope, output)
+			}
+			t.Logf("hazard %d: %s", m.Hazard, found(output))
+		})
+	}
+}
+
+// found returns the line that tells how much was searched and what was found.
+func found(output string) string {
+	for line := range strings.Lines(output) {
+		if counts, broken, ok := strings.Cut(line, "checked after each"); ok {
+			_, broken, _ = strings.Cut(broken, "BROKEN: ")
+			return strings.TrimSpace(counts) + " " + strings.TrimSpace(broken)
+		}
+	}
+	return output
+}
