@@ -45,7 +45,7 @@ type queued struct {
 
 // keptBatches is how many batches a log keeps for itself. A pool alone would lose
 // them, and their buffers, with every garbage collection.
-const keptBatches = 16
+const keptBatches = 128
 
 var batches = sync.Pool{New: func() any { return new(Batch) }}
 

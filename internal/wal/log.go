@@ -14,14 +14,15 @@ import (
 type Options struct {
 	// FS is where the files live; default OSFS{}.
 	FS FS
-	// SegmentBytes is the size of a segment; default 64 MiB, from 64 KiB to 1 GiB.
-	// Larger segments are rolled and recycled less often; one more than is needed
-	// is held in reserve. A log in memory does well with 1 MiB.
+	// SegmentBytes is the size of a segment; default 16 MiB, from 64 KiB to 1 GiB.
+	// Larger segments are rolled less often; the log on the disk is larger by some
+	// of them, and it is longer before the first is recycled instead of made. A log
+	// in memory does well with 1 MiB.
 	SegmentBytes int64
 	// MaxQueuedBytes bounds what waits to be written; default 64 MiB. Beyond it
 	// Submit returns ErrOverloaded.
 	MaxQueuedBytes int64
-	// SpareSegments is how many segments are prepared ahead; default 1. They are
+	// SpareSegments is how many segments are prepared ahead; default 2. They are
 	// also the reserve with which the log goes on when the disk is full.
 	SpareSegments int
 	// Checkpoints keeps the few bytes that say where the log begins; default a
@@ -38,7 +39,7 @@ func (o *Options) complete(dir string) error {
 		o.FS = OSFS{}
 	}
 	if o.SegmentBytes == 0 {
-		o.SegmentBytes = 64 << 20
+		o.SegmentBytes = 16 << 20
 	}
 	if o.SegmentBytes < 64<<10 || o.SegmentBytes > 1<<30 {
 		return fmt.Errorf("wal: Options.SegmentBytes is %d: want 64 KiB to 1 GiB", o.SegmentBytes)
@@ -51,7 +52,7 @@ func (o *Options) complete(dir string) error {
 		return fmt.Errorf("wal: Options.MaxQueuedBytes is %d: want 0 or more", o.MaxQueuedBytes)
 	}
 	if o.SpareSegments == 0 {
-		o.SpareSegments = 1
+		o.SpareSegments = 2
 	}
 	if o.SpareSegments < 0 || o.SpareSegments > 64 {
 		return fmt.Errorf("wal: Options.SpareSegments is %d: want 1 to 64", o.SpareSegments)

@@ -20,6 +20,9 @@ func open(t testing.TB, dir string, o Options) *Log {
 	if o.SegmentBytes == 0 {
 		o.SegmentBytes = small
 	}
+	if o.SpareSegments == 0 {
+		o.SpareSegments = 1
+	}
 	l, err := Open(dir, o)
 	if err != nil {
 		t.Fatal(err)

@@ -58,7 +58,7 @@ func (f pagedFile) WriteVec(pieces [][]byte, off int64) error {
 }
 
 func (d *driven) options(fs *MemFS, rand *rand.Rand) Options {
-	o := Options{FS: fs, SegmentBytes: small, Manual: &Manual{
+	o := Options{FS: fs, SegmentBytes: small, SpareSegments: 1, Manual: &Manual{
 		Monotonic: func() int64 { return d.world.clock },
 		Random:    rand.Uint64,
 	}}
@@ -235,7 +235,7 @@ func TestALogDrivenByHandDoesTheSameEachTime(t *testing.T) {
 func byHand(t *testing.T, fs FS, clock *int64) *Log {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
-	l, err := Open("wal", Options{FS: fs, SegmentBytes: small, Manual: &Manual{
+	l, err := Open("wal", Options{FS: fs, SegmentBytes: small, SpareSegments: 1, Manual: &Manual{
 		Monotonic: func() int64 { return *clock }, Random: r.Uint64,
 	}})
 	must(t, err)
