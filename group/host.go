@@ -369,10 +369,10 @@ func (m *member) load() (reset bool, err error) {
 		start.State = consensus.HardState{Term: logged.State.Term, Vote: consensus.MemberID(logged.State.Vote), Commit: logged.State.Commit}
 		start.LastIndex = logged.Last
 		if logged.Base > start.Snapshot.Index {
-			return false, fmt.Errorf("the log begins behind %d and the newest snapshot is of %d: what lies between is lost; wipe this node so that its members are replaced", logged.Base, start.Snapshot.Index)
+			return false, fmt.Errorf("the log begins behind %d and the newest snapshot is of %d: what lies between is lost: %w", logged.Base, start.Snapshot.Index, store.ErrCorrupt)
 		}
 	case found:
-		return false, errors.New("there is a snapshot and no log: the log's files are gone; wipe this node so that its members are replaced")
+		return false, fmt.Errorf("there is a snapshot and no log, the log's files are gone: %w", store.ErrCorrupt)
 	default:
 		reset = true
 	}
