@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/gossip"
 	"github.com/raftfleet/raftfleet/group"
@@ -165,7 +163,7 @@ func (n *Node) hostCatalogue(ctx context.Context, member ident.MemberID) error {
 				continue
 			}
 			var r enterReply
-			if err := msgpack.Unmarshal(body, &r); err != nil {
+			if err := decodeBody(body, &r); err != nil {
 				return err
 			}
 			return n.host.Start(group.Spec{

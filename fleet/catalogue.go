@@ -14,7 +14,6 @@ import (
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
-	"github.com/vmihailenco/msgpack/v5"
 )
 
 // catalogueTypeName is the type of the group that holds the fleet's own state.
@@ -118,7 +117,7 @@ func (n *Node) locateAway(ctx context.Context, name string) (locateReply, error)
 		body, err := n.ask(ctx, id, encodeRequest(opLocate, locateRequest{name}))
 		if err == nil {
 			var r locateReply
-			err = msgpack.Unmarshal(body, &r)
+			err = decodeBody(body, &r)
 			if err == nil {
 				return r, nil
 			}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
@@ -54,7 +52,7 @@ func (n *Node) givenUp(ctx context.Context) bool {
 	request := encodeRequest(opForward, forwardRequest{View: &viewRequest{Node: n.id.String()}})
 	for _, id := range n.activeNodes() {
 		var d view.NodeDetail
-		if b, err := n.ask(ctx, id, request); err == nil && msgpack.Unmarshal(b, &d) == nil && d.State == view.StateDead {
+		if b, err := n.ask(ctx, id, request); err == nil && decodeBody(b, &d) == nil && d.State == view.StateDead {
 			return true
 		}
 	}

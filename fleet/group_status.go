@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/group"
@@ -108,7 +106,7 @@ func (n *Node) catalogueStatus(ctx context.Context, c *catalogue.Machine) (view.
 	}
 	if r.Leader != 0 && r.Leader != n.id {
 		if b, err := n.ask(ctx, r.Leader, appendGroup(nil, opStatus, ident.Catalogue, nil)); err == nil {
-			if err := msgpack.Unmarshal(b, &r); err != nil {
+			if err := decodeBody(b, &r); err != nil {
 				return v, err
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/internal/msgpackcheck"
 )
 
 // Nodes ask each other with one byte of operation and a body; commands and
@@ -86,8 +87,14 @@ func encodeRequest(op operation, v any) []byte {
 	return append([]byte{byte(op)}, b...)
 }
 
+// decodeBody reads a request or an answer, which may come from anybody: only what
+// is whole and not nested without end reaches the library.
 func decodeBody(b []byte, v any) error {
-	if err := msgpack.Unmarshal(b, v); err != nil {
+	err := msgpackcheck.Check(b, true)
+	if err == nil {
+		err = msgpack.Unmarshal(b, v)
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %v", errMalformedRequest, err)
 	}
 	return nil

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
@@ -101,7 +99,7 @@ func (n *Node) reportOf(ctx context.Context, g ident.GroupID, node ident.NodeID)
 	if err != nil {
 		return r, err
 	}
-	return r, msgpack.Unmarshal(b, &r)
+	return r, decodeBody(b, &r)
 }
 
 func (n *Node) salvage(ctx context.Context, g ident.GroupID, node ident.NodeID) (group.Salvaged, error) {
@@ -113,7 +111,7 @@ func (n *Node) salvage(ctx context.Context, g ident.GroupID, node ident.NodeID) 
 	if err != nil {
 		return s, err
 	}
-	return s, msgpack.Unmarshal(b, &s)
+	return s, decodeBody(b, &s)
 }
 
 // salvageHere stops this node's member and returns its state. One that the catalogue

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"github.com/raftfleet/raftfleet/cache"
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/group"
@@ -150,7 +148,7 @@ func (n *Node) export(ctx context.Context, g *catalogue.Group) (*catalogue.Archi
 		if err != nil {
 			return err
 		}
-		return msgpack.Unmarshal(b, &e)
+		return decodeBody(b, &e)
 	})
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func seen[T any](ctx context.Context, n *Node, r viewRequest, here func(context.
 	if err != nil {
 		return v, err
 	}
-	return v, msgpack.Unmarshal(body, &v)
+	return v, decodeBody(body, &v)
 }
 
 func (n *Node) viewHere(ctx context.Context, r *viewRequest) ([]byte, error) {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/raftfleet/raftfleet/internal/msgpackcheck"
 )
 
 // Config holds the settings of one group. It is kept in the group's record and
@@ -116,7 +118,11 @@ func DecodeConfig(b []byte) (Config, error) {
 	if len(b) == 0 {
 		return c, nil
 	}
-	if err := msgpack.Unmarshal(b, &c); err != nil {
+	err := msgpackcheck.Check(b, false)
+	if err == nil {
+		err = msgpack.Unmarshal(b, &c)
+	}
+	if err != nil {
 		return c, fmt.Errorf("group: a group's configuration cannot be read: %w", err)
 	}
 	return c, c.Validate()

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/raftfleet/raftfleet/internal/msgpackcheck"
 )
 
 // maxPooledBuffer is the largest buffer that is kept for the next use.
@@ -67,8 +69,8 @@ func (m msgpackOf[T]) sort(encoded []byte) error {
 	if !m.shape.maps && !m.shape.interfaces && !m.shape.custom {
 		return nil
 	}
-	if err := sortMsgpack(encoded); err != nil {
-		return fmt.Errorf("encode %s: its own encoding is wrong: %w", reflect.TypeFor[T](), err)
+	if err := msgpackcheck.Sort(encoded); err != nil {
+		return fmt.Errorf("encode %s: its own encoding is wrong: %w: %w", reflect.TypeFor[T](), err, ErrMalformed)
 	}
 	return nil
 }
@@ -90,8 +92,8 @@ func (m msgpackOf[T]) decode(b []byte, v *T) (err error) {
 		}
 		return nil
 	}
-	if err := checkMsgpack(b, m.shape.times || m.shape.custom || m.shape.interfaces); err != nil {
-		return err
+	if err := msgpackcheck.Check(b, m.shape.times || m.shape.custom || m.shape.interfaces); err != nil {
+		return fmt.Errorf("%w: %w", err, ErrMalformed)
 	}
 	c := msgpackCodecs.Get().(*msgpackCodec)
 	defer func() {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/vmihailenco/msgpack/v5"
 	"pgregory.net/rapid"
+
+	"github.com/raftfleet/raftfleet/internal/msgpackcheck"
 )
 
 type namedKey string
@@ -118,8 +120,8 @@ func TestHazard51_EqualValuesAreEqualBytes(t *testing.T) {
 	})
 }
 
-// TestHazard51_LibrarySortsThreeKindsOfMaps shows why sortMsgpack exists: the library's own switch leaves most maps in
-// Go's random order. If this fails, the library has learned more and sortMsgpack may go.
+// TestHazard51_LibrarySortsThreeKindsOfMaps shows why msgpackcheck.Sort exists: the library's own switch leaves most maps in
+// Go's random order. If this fails, the library has learned more and Sort may go.
 func TestHazard51_LibrarySortsThreeKindsOfMaps(t *testing.T) {
 	encodings := func(v any) int {
 		different := map[string]bool{}
@@ -231,11 +233,11 @@ func FuzzDecodeMsgpack(f *testing.F) {
 		_ = anything.decode(b, &a)
 
 		sorted := bytes.Clone(b)
-		if sortMsgpack(sorted) != nil {
+		if msgpackcheck.Sort(sorted) != nil {
 			return
 		}
 		again := bytes.Clone(sorted)
-		if err := sortMsgpack(again); err != nil || !bytes.Equal(sorted, again) {
+		if err := msgpackcheck.Sort(again); err != nil || !bytes.Equal(sorted, again) {
 			t.Fatalf("sorted twice, %v:\n%x\n%x", err, sorted, again)
 		}
 	})

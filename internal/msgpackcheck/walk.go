@@ -1,22 +1,30 @@
-package group
+// Package msgpackcheck looks at encoded msgpack without decoding it.
+//
+// The msgpack library believes the lengths that it reads, decodes what is nested by
+// recursion until the process ends, and writes the entries of most Go maps in random
+// order. So bytes from outside are walked through before they are decoded (Check),
+// and what must be the same bytes everywhere is put in order afterwards (Sort).
+package msgpackcheck
 
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 )
 
-// The msgpack library believes the lengths that it reads, and writes the entries of most Go maps in random order. So
-// bytes from outside are walked through before they are decoded, and what is encoded is put in order afterwards.
+// ErrMalformed is returned for bytes that are not whole values of msgpack, or are
+// nested too deep.
+var ErrMalformed = errors.New("msgpack: malformed")
 
 // maxNesting bounds how deep values may lie in each other: the library decodes by recursion.
 const maxNesting = 200
 
-// checkMsgpack makes sure that b is exactly one value, whose parts all lie within b, so that decoding it allocates in
-// proportion to b. Extension types are let through only if asked for.
-func checkMsgpack(b []byte, extensions bool) error {
-	w := msgpackWalker{b: b, extensions: extensions}
+// Check makes sure that b is exactly one value, whose parts all lie within b, so that decoding it allocates in
+// proportion to b. Extension types, which times are, are let through only if asked for.
+func Check(b []byte, extensions bool) error {
+	w := walker{b: b, extensions: extensions}
 	end, err := w.value(0, 0)
 	if err == nil && end != len(b) {
 		err = fmt.Errorf("%d bytes after the end of the value: %w", len(b)-end, ErrMalformed)
@@ -24,10 +32,10 @@ func checkMsgpack(b []byte, extensions bool) error {
 	return err
 }
 
-// sortMsgpack puts the entries of all maps in b, one or more values, in the order of their encoded keys. Nothing
+// Sort puts the entries of all maps in b, one or more values, in the order of their encoded keys. Nothing
 // changes its length, so it works in place.
-func sortMsgpack(b []byte) error {
-	w := msgpackWalker{b: b, extensions: true, sort: true}
+func Sort(b []byte) error {
+	w := walker{b: b, extensions: true, sort: true}
 	for at := 0; at < len(b); {
 		end, err := w.value(at, 0)
 		if err != nil {
@@ -38,7 +46,7 @@ func sortMsgpack(b []byte) error {
 	return nil
 }
 
-type msgpackWalker struct {
+type walker struct {
 	b          []byte
 	extensions bool
 	sort       bool
@@ -46,7 +54,7 @@ type msgpackWalker struct {
 }
 
 // value walks the value that begins at byte at, and returns where it ends.
-func (w *msgpackWalker) value(at, depth int) (end int, err error) {
+func (w *walker) value(at, depth int) (end int, err error) {
 	if depth > maxNesting {
 		return 0, fmt.Errorf("values nested deeper than %d at byte %d: %w", maxNesting, at, ErrMalformed)
 	}
@@ -104,11 +112,11 @@ func (w *msgpackWalker) value(at, depth int) (end int, err error) {
 	return 0, fmt.Errorf("code %#x at byte %d is not expected: %w", c, at-1, ErrMalformed)
 }
 
-func (w *msgpackWalker) cut(at int) error {
+func (w *walker) cut(at int) error {
 	return fmt.Errorf("cut short at byte %d: %w", at, ErrMalformed)
 }
 
-func (w *msgpackWalker) skip(at, n int) (int, error) {
+func (w *walker) skip(at, n int) (int, error) {
 	if n > len(w.b)-at {
 		return 0, w.cut(at)
 	}
@@ -116,7 +124,7 @@ func (w *msgpackWalker) skip(at, n int) (int, error) {
 }
 
 // sized skips a length of width bytes, and then that many and extra bytes.
-func (w *msgpackWalker) sized(at, width, extra int) (int, error) {
+func (w *walker) sized(at, width, extra int) (int, error) {
 	n, at, err := w.length(at, width)
 	if err != nil {
 		return 0, err
@@ -124,7 +132,7 @@ func (w *msgpackWalker) sized(at, width, extra int) (int, error) {
 	return w.skip(at, n+extra)
 }
 
-func (w *msgpackWalker) length(at, width int) (n, end int, err error) {
+func (w *walker) length(at, width int) (n, end int, err error) {
 	if width > len(w.b)-at {
 		return 0, 0, w.cut(at)
 	}
@@ -139,7 +147,7 @@ func (w *msgpackWalker) length(at, width int) (n, end int, err error) {
 	return n, at + width, nil
 }
 
-func (w *msgpackWalker) elements(at, n, depth int) (int, error) {
+func (w *walker) elements(at, n, depth int) (int, error) {
 	if n > len(w.b)-at { // each has a byte at least
 		return 0, w.cut(at)
 	}
@@ -152,7 +160,7 @@ func (w *msgpackWalker) elements(at, n, depth int) (int, error) {
 	return at, nil
 }
 
-func (w *msgpackWalker) entries(at, n, depth int) (int, error) {
+func (w *walker) entries(at, n, depth int) (int, error) {
 	if n > (len(w.b)-at)/2 {
 		return 0, w.cut(at)
 	}
@@ -176,8 +184,8 @@ func (w *msgpackWalker) entries(at, n, depth int) (int, error) {
 			// Not in order: gather all entries, the ones before included.
 			unsorted = make([]entry, 0, n)
 			for p := start; p < e.key; {
-				value, _ := (&msgpackWalker{b: w.b, extensions: true}).value(p, depth+1)
-				end, _ := (&msgpackWalker{b: w.b, extensions: true}).value(value, depth+1)
+				value, _ := (&walker{b: w.b, extensions: true}).value(p, depth+1)
+				end, _ := (&walker{b: w.b, extensions: true}).value(value, depth+1)
 				unsorted = append(unsorted, entry{p, value, end})
 				p = end
 			}
