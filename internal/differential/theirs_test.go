@@ -46,8 +46,7 @@ type theirNode struct {
 	log     logImage
 
 	forced           bool
-	elapsed, timeout int // the election timer, which the driver runs
-	handing          bool
+	elapsed, timeout int    // the election timer, which the driver runs
 	proposed         uint64 // the index of the last change proposed here
 }
 

@@ -62,10 +62,6 @@ func (l *logImage) compact(index uint64) {
 	l.base, l.baseTerm = index, term
 }
 
-func (l *logImage) clone() logImage {
-	return logImage{l.base, l.baseTerm, slices.Clone(l.entries)}
-}
-
 // membership is a configuration, each set sorted.
 type membership struct{ voters, outgoing, learners, next []uint64 }
 

@@ -2,7 +2,7 @@
 // internal/store promise of a loss of power. It holds tests only, for Linux and
 // root:
 //
-//	RAFTFLEET_POWERFAIL=1 go test ./internal/powerfail
+//	RAFTFLEET_POWERFAIL=1 go test -count=1 -v ./internal/powerfail
 //
 // takes 90 seconds; RAFTFLEET_POWERFAIL=10m takes ten minutes. RAFTFLEET_SEED
 // repeats the order of a child's work, though not the moments of the failures.
