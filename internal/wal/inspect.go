@@ -27,25 +27,6 @@ var kindNames = map[byte]string{
 	kindMeta: "meta", kindMove: "move", kindVoid: "void",
 }
 
-// fill makes o what r says; false when r ends within its entries.
-func (o *Record) fill(r *record) bool {
-	*o = Record{
-		Kind: kindNames[r.kind], Member: r.member,
-		HasState: r.hasState, State: r.state, Base: r.base, BaseTerm: r.baseTerm,
-		Entries: o.Entries[:0],
-	}
-	rest := r.entries
-	for i := range r.count {
-		e, next, ok := nextEntry(rest)
-		if !ok {
-			return false
-		}
-		e.Index = r.first + uint64(i)
-		o.Entries, rest = append(o.Entries, e), next
-	}
-	return true
-}
-
 // Report says what Verify found.
 type Report struct {
 	First, Last uint64 // numbers of the segments that hold the log

@@ -33,6 +33,11 @@ func (l *Log) recover() error {
 	if err != nil {
 		return err
 	}
+	// A process that was killed between a renaming and the sync of the folder left
+	// names that the disk may not hold, and from here on they are relied on.
+	if err := l.fs.SyncDir(l.dir); err != nil {
+		return fmt.Errorf("wal: sync folder %s: %w", l.dir, err)
+	}
 	l.id = cp.id
 	first, _ := slices.BinarySearch(numbers, cp.first)
 	r := recovery{dir: l.dir, fs: l.fs, members: &l.members}
