@@ -18,6 +18,7 @@ func TestValidateNamesWhatIsWrong(t *testing.T) {
 		"voter and learner":          {Voters: []Member{m(1)}, Learners: []Member{m(1)}},
 		"two nodes":                  {Voters: []Member{{1, 1}}, Outgoing: []Member{{1, 2}}},
 		"next learner not leaving":   {Voters: []Member{m(1)}, Outgoing: []Member{m(1)}, LearnersNext: []MemberID{1}},
+		"next learners unsorted":     {Voters: []Member{m(1)}, Outgoing: []Member{m(2), m(3)}, LearnersNext: []MemberID{3, 2}},
 		"next learner not a member":  {Voters: []Member{m(1)}, Outgoing: []Member{m(2)}, LearnersNext: []MemberID{3}},
 		"outgoing voter and learner": {Voters: []Member{m(1)}, Outgoing: []Member{m(2)}, Learners: []Member{m(2)}},
 	} {

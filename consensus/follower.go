@@ -99,10 +99,7 @@ func (c *Core) flushAck() {
 	if !c.ackOwed {
 		return
 	}
-	c.ackOwed = false
-	if c.leader == 0 {
-		return
-	}
+	c.ackOwed = false // whoever leaves a leader owes it nothing: there is one
 	index := min(c.log.durable, c.matched)
 	c.acked = max(c.acked, index)
 	c.reply(Message{Kind: MsgAppendReply, To: c.leader, Term: c.state.Term, Index: index})

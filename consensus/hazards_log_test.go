@@ -184,3 +184,24 @@ func TestHazard25_LateSnapshotRewindsNothing(t *testing.T) {
 		}
 	}
 }
+
+// Hazard 45: what waits for a slow disk does not grow with what is asked
+// meanwhile, and the newest answer is the one that is given.
+func TestHazard45_AnswersThatWaitAreBounded(t *testing.T) {
+	s := newSolo(t, Config{}, voters(1, 2, 3))
+	for range 100 {
+		s.hear(Message{Kind: MsgVote, From: 3, Term: 3, Index: 9, LogTerm: 2})
+	}
+	for round := range uint64(100) {
+		s.hear(Message{Kind: MsgHeartbeat, From: 3, Term: 3, Context: round})
+		s.hear(Message{Kind: MsgAppend, From: 3, Term: 3, Index: 9, LogTerm: 3, Context: round})
+	}
+	if len(s.held) > 3 {
+		t.Fatalf("%d answers wait for one write", len(s.held))
+	}
+	for _, m := range s.sync() {
+		if m.Kind == MsgHeartbeatReply && m.Context != 99 {
+			t.Errorf("answers round %d, 99 was the last", m.Context)
+		}
+	}
+}

@@ -175,14 +175,14 @@ func TestHazard03_JointNotLeftBeforeCommit(t *testing.T) {
 func TestHazard25_NoWriteOvertakesAnInstall(t *testing.T) {
 	s := newSolo(t, Config{}, voters(1, 2, 3))
 	s.hear(Message{Kind: MsgSnapshot, From: 2, Term: 3, Snapshot: &SnapshotMeta{Index: 20, Term: 3, Config: voters(1, 2, 3), ConfigIndex: 1}})
-	if len(s.writes) != 1 || s.writes[0].Install == nil {
+	if len(s.writes) != 1 || s.writes[0].Install == nil || !s.Installing() {
 		t.Fatalf("writes %+v", s.writes)
 	}
 	said := s.hear(Message{Kind: MsgVote, From: 3, Term: 4, Index: 30, LogTerm: 3, Context: voteForced})
 	if len(s.writes) != 1 || len(said) != 0 {
 		t.Fatalf("during the install: writes %+v, messages %v", s.writes, said)
 	}
-	if said = s.sync(); !has(said, MsgVoteReply) || s.AppliedIndex() != 20 {
+	if said = s.sync(); !has(said, MsgVoteReply) || s.AppliedIndex() != 20 || s.Installing() {
 		t.Fatalf("after the install: messages %v, applied %d", said, s.AppliedIndex())
 	}
 }
@@ -266,6 +266,9 @@ func TestHazard44_StaleSleepAndWakeUp(t *testing.T) {
 	s.hear(Message{Kind: MsgHeartbeat, From: 2, Term: 2, Context: 6})
 	if said := s.hear(sleep); !s.Asleep() || !has(said, MsgSleepReply) {
 		t.Fatalf("woken by what is late: %v", said)
+	}
+	if said := s.hear(Message{Kind: MsgHeartbeat, From: 3, Term: 1}); !s.Asleep() || !has(said, MsgAppendReply) {
+		t.Fatalf("woken by a leader of old, or does not tell it so: %v", said)
 	}
 	s.Wake()
 	if said := s.take(); s.Asleep() || !has(said, MsgWakeUp) {

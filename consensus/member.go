@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 )
@@ -25,15 +26,7 @@ type Member struct {
 	Node uint64
 }
 
-func compareMembers(a, b Member) int {
-	switch {
-	case a.ID < b.ID:
-		return -1
-	case a.ID > b.ID:
-		return 1
-	}
-	return 0
-}
+func compareMembers(a, b Member) int { return cmp.Compare(a.ID, b.ID) }
 
 func findMember(members []Member, id MemberID) (Member, bool) {
 	for _, m := range members {

@@ -46,6 +46,14 @@ func (c *Core) reply(m Message) {
 	if c.stateDirty {
 		ticket = c.nextTicket()
 	}
+	for i := range c.held {
+		// The newer says all that the older would: what waits is bounded however
+		// much is asked while a disk takes its time.
+		if h := &c.held[i]; h.message.Kind == m.Kind && h.message.To == m.To && h.message.Reject == m.Reject {
+			*h = heldMessage{ticket, m}
+			return
+		}
+	}
 	c.held = append(c.held, heldMessage{ticket, m})
 }
 

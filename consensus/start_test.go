@@ -19,6 +19,24 @@ func startDisk(base uint64, terms ...uint64) *testDisk {
 	return d
 }
 
+// unreliableStorage fails, or gives something else, as long as it is told to.
+type unreliableStorage struct {
+	Storage
+	err   error
+	gives func(entries []Entry) []Entry
+}
+
+func (s *unreliableStorage) Entries(lo, hi, maxBytes uint64) ([]Entry, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	entries, err := s.Storage.Entries(lo, hi, maxBytes)
+	if err == nil && s.gives != nil {
+		entries = s.gives(entries)
+	}
+	return entries, err
+}
+
 // What a crash can leave behind between storing a snapshot and resetting the
 // log is sorted out; what only a lost disk can leave is refused.
 func TestStart(t *testing.T) {
@@ -31,6 +49,8 @@ func TestStart(t *testing.T) {
 		last      uint64
 		term      uint64
 		discarded bool
+		snapshot  SnapshotMeta                  // if another than above
+		gives     func(entries []Entry) []Entry // what the storage makes of what it has
 		err       error
 	}{
 		{name: "log behind the snapshot", disk: startDisk(5, 3, 4), state: HardState{Term: 4, Commit: 6}, last: 7, term: 4},
@@ -40,13 +60,28 @@ func TestStart(t *testing.T) {
 		{name: "another log at the snapshot", disk: startDisk(1, 2, 2, 2, 2, 2, 2), state: HardState{Term: 2, Commit: 3}, last: 5, term: 3, discarded: true},
 		{name: "older log behind the snapshot", disk: startDisk(5, 2, 2), state: HardState{Term: 2, Commit: 3}, last: 5, term: 3, discarded: true},
 		{name: "term of the state lost", disk: startDisk(5, 3, 6), state: HardState{Term: 4, Vote: 2, Commit: 5}, last: 7, term: 6},
+		{name: "entries kept under a damaged snapshot", disk: startDisk(5), snapshot: SnapshotMeta{Index: 5, Term: 3, Config: voters(2, 1)}, err: ErrInvalidStart},
+		{name: "configuration behind its snapshot", disk: startDisk(5), snapshot: SnapshotMeta{Index: 5, Term: 3, Config: voters(1), ConfigIndex: 6}, err: ErrInvalidStart},
+		{name: "no storage", err: ErrInvalidStart},
+		{name: "storage that gives nothing", disk: startDisk(5, 3, 3), gives: func([]Entry) []Entry { return nil }, err: ErrInvalidStart},
+		{name: "storage that leaves one out", disk: startDisk(5, 3, 3), gives: func(e []Entry) []Entry { return e[1:] }, err: ErrInvalidStart},
+		{name: "configuration that cannot be read", disk: startDisk(5, 3, 3), gives: func(e []Entry) []Entry { return []Entry{{Index: e[0].Index, Term: 3, Kind: EntryConfig}} }, err: ErrInvalidStart},
 		{name: "gap behind the snapshot", disk: startDisk(7, 3, 3), err: ErrInvalidStart},
 		{name: "terms going back", disk: startDisk(5, 4, 3), err: ErrInvalidStart},
 		{name: "committed and lost", disk: startDisk(5, 3), state: HardState{Term: 3, Commit: 9}, err: ErrInvalidStart},
 		{name: "applied and lost", disk: startDisk(5, 3), state: HardState{Term: 3, Commit: 5}, applied: 8, err: ErrInvalidStart},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			core, err := New(Config{ID: 1, Rand: func(int) int { return 0 }}, c.disk, Start{State: c.state, Snapshot: snapshot, LastIndex: c.disk.last(), Applied: c.applied})
+			start := Start{State: c.state, Snapshot: snapshot, LastIndex: 7, Applied: c.applied}
+			if c.snapshot.Index != 0 {
+				start.Snapshot = c.snapshot
+			}
+			var storage Storage
+			if c.disk != nil {
+				start.LastIndex = c.disk.last()
+				storage = &unreliableStorage{Storage: c.disk, gives: c.gives}
+			}
+			core, err := New(Config{ID: 1, Rand: func(int) int { return 0 }}, storage, start)
 			if !errors.Is(err, c.err) {
 				t.Fatalf("error %v, want %v", err, c.err)
 			}
@@ -78,6 +113,9 @@ func TestConfigNamesWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
+	if _, err := New(Config{}, nil, Start{}); !errors.Is(err, ErrInvalidConfig) {
+		t.Errorf("a member without an ID: %v", err)
+	}
 	if err := (Config{ID: 1, Rand: random}).Validate(); err != nil {
 		t.Errorf("defaults: %v", err)
 	}
@@ -85,7 +123,7 @@ func TestConfigNamesWhatIsWrong(t *testing.T) {
 
 // TestPure: the protocol reaches nothing outside by itself.
 func TestPure(t *testing.T) {
-	allowed := []string{"encoding/binary", "errors", "fmt", "iter", "math", "slices", "sort", "strconv", "strings"}
+	allowed := []string{"cmp", "encoding/binary", "errors", "fmt", "iter", "math", "slices", "sort", "strconv", "strings"}
 	for _, folder := range []string{".", "quorum", "tracker"} {
 		paths, _ := filepath.Glob(filepath.Join(folder, "*.go"))
 		for _, path := range paths {

@@ -73,3 +73,11 @@ func TestCommittedAllocatesNothing(t *testing.T) {
 		t.Fatalf("%v allocations", n)
 	}
 }
+
+func TestNames(t *testing.T) {
+	for result, want := range map[Result]string{Pending: "pending", Lost: "lost", Won: "won"} {
+		if result.String() != want {
+			t.Errorf("%v, want %s", result, want)
+		}
+	}
+}

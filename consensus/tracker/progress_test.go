@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -157,4 +158,34 @@ func TestInflightsAgainstAList(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestNames(t *testing.T) {
+	for state, want := range map[State]string{Probe: "probe", Replicate: "replicate", Snapshot: "snapshot"} {
+		if state.String() != want {
+			t.Errorf("%v, want %s", state, want)
+		}
+	}
+}
+
+func TestWindowIsToldAndCopied(t *testing.T) {
+	var w Inflights
+	for i := range uint64(12) {
+		w.Add(i, 1)
+	}
+	w.Free(4)
+	c := w.Clone()
+	c.Free(8)
+	var told []uint64
+	for last := range w.All() {
+		if told = append(told, last); last == 9 {
+			break
+		}
+	}
+	if want := []uint64{5, 6, 7, 8, 9}; !slices.Equal(told, want) || w.Count() != 7 || c.Count() != 3 {
+		t.Errorf("told %v, want %v; %d left, %d in the copy", told, want, w.Count(), c.Count())
+	}
+	if w.Reset(); w.Count() != 0 || w.Bytes() != 0 {
+		t.Errorf("%d messages of %d bytes after a reset", w.Count(), w.Bytes())
+	}
 }

@@ -44,7 +44,6 @@ type member struct {
 	core   *consensus.Core // only copies of it are used
 	disk   *disk
 	writes []consensus.Write // handed out, not durable
-	heard  []uint32          // messages that arrived while writes were not durable, sorted
 
 	memory, durable logView
 	role            consensus.Role
@@ -138,10 +137,6 @@ func (m *member) key() string {
 	b = m.core.AppendFingerprint(b)
 	b = appendState(b, m.disk.state)
 	b = appendEntries(b, m.disk.log)
-	b = binary.AppendUvarint(b, uint64(len(m.heard)))
-	for _, n := range m.heard {
-		b = binary.AppendUvarint(b, uint64(n))
-	}
 	b = binary.AppendUvarint(b, uint64(len(m.writes)))
 	for i := range m.writes {
 		w := &m.writes[i]

@@ -2,7 +2,6 @@ package explore
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/raftfleet/raftfleet/consensus"
@@ -162,11 +161,7 @@ func (x *search) expand(n uint32) error {
 			continue
 		}
 		to := int(m.To - 1)
-		receiver := x.members[w.members[to]]
-		if m.Kind == consensus.MsgTimeoutNow && receiver.term >= x.scope.MaxTerm {
-			continue
-		}
-		if len(receiver.heard) == maxHeard || slices.Contains(receiver.heard, number) {
+		if m.Kind == consensus.MsgTimeoutNow && x.members[w.members[to]].term >= x.scope.MaxTerm {
 			continue
 		}
 		if err := x.step(n, &w, to, deliver|action(number), -1); err != nil || x.broken != "" {

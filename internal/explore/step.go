@@ -103,10 +103,6 @@ func (x *search) do(from *member, a action) (outcome, error) {
 	}
 	slices.Sort(r.out.sent)
 	r.out.sent = slices.Compact(r.out.sent)
-	if a.kind() == deliver && len(m.writes) > 0 && len(m.writes) >= len(from.writes) {
-		m.heard = append(slices.Clone(from.heard), a.of())
-		slices.Sort(m.heard)
-	}
 	r.out.broken = brokenAlone(from, m, a)
 	r.out.member = x.numberMember(m)
 	return r.out, nil

@@ -11,10 +11,6 @@ const (
 	maxMembers = 4
 	maxTerms   = 8  // of a history
 	maxIndex   = 16 // of a history
-
-	// maxHeard is how many messages arrive at a member, each once, while a write
-	// of it is not durable.
-	maxHeard = 3
 )
 
 // world is the state of the whole: numbers of members' states, of the set of

@@ -206,6 +206,11 @@ var consensusMutants = []Mutant{
 		CaughtBy: "./consensus -run ^TestHazard45_",
 	},
 	{
+		Name: "answers-pile-up-behind-a-slow-disk", Hazard: 45, File: "consensus/persist.go",
+		Old: "h.message.To == m.To && h.message.Reject == m.Reject {", New: "h.message.To == m.To && h.message.Term != m.Term {",
+		CaughtBy: "./consensus -run ^TestHazard45_",
+	},
+	{
 		Name: "uncommitted-without-bound", Hazard: 45, File: "consensus/replication.go",
 		Old: "if c.uncommittedBytes > 0 && c.uncommittedBytes+size > c.cfg.MaxUncommittedBytes {", New: "if c.uncommittedBytes > 0 && size > c.cfg.MaxUncommittedBytes {",
 		CaughtBy: "./consensus -run ^TestHazard45_",
