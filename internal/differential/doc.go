@@ -39,6 +39,11 @@
 //   - A member that is no longer a voter and, after a restart, does not know that
 //     this is committed may campaign here: it may be needed for it. Scripts force
 //     no election there.
+//   - Any message of the present term or of a pre-vote shows a leader that its sender
+//     lives here; there only answers do. Scripts cut links in both directions.
+//   - How much may be on its way, and when what was lost is sent again, is each
+//     side's own affair. Windows are wide in lock step, a round lasts several
+//     heartbeats, and while a disk hangs messages keep their order.
 //   - A refused pre-vote tells what is committed here. A member without a leader
 //     may know of more commits than its twin.
 //   - Vote requests leave here when the own vote is durable, there before. Scripts
