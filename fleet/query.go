@@ -107,10 +107,7 @@ func (n *Node) queryFollower(ctx context.Context, route cache.Route, query []byt
 	if err != nil {
 		return nil, err
 	}
-	if err := n.host.AwaitApplied(ctx, route.Group, index); err != nil {
-		return nil, err
-	}
-	return n.host.QueryLocal(route.Group, query)
+	return n.host.QueryAt(ctx, route.Group, index, query)
 }
 
 // freshness is the newest read index that this node was given for a group, and
@@ -127,7 +124,7 @@ func (n *Node) queryStale(ctx context.Context, route cache.Route, query []byte, 
 	if f, ok := n.router.fresh.Load(g); ok {
 		f := f.(freshness)
 		if applied, _, err := n.host.Applied(g); err == nil && applied >= f.index && n.exec.Now().Sub(f.asked) <= most {
-			return n.host.QueryLocal(g, query)
+			return n.host.QueryAt(ctx, g, f.index, query)
 		}
 	}
 	asked := n.exec.Now()
@@ -135,9 +132,9 @@ func (n *Node) queryStale(ctx context.Context, route cache.Route, query []byte, 
 	if err != nil {
 		return nil, err
 	}
-	if err := n.host.AwaitApplied(ctx, g, index); err != nil {
-		return nil, err
+	answer, err := n.host.QueryAt(ctx, g, index, query)
+	if err == nil {
+		n.router.fresh.Store(g, freshness{index, asked})
 	}
-	n.router.fresh.Store(g, freshness{index, asked})
-	return n.host.QueryLocal(g, query)
+	return answer, err
 }

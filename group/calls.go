@@ -141,36 +141,38 @@ func (h *Host) Grant(g ident.GroupID, done func(ReadGrant, error)) {
 // Query answers a linearizable query from this node's member, which must lead.
 func (h *Host) Query(ctx context.Context, g ident.GroupID, q []byte) ([]byte, error) {
 	for {
-		until, err := h.grantWait(ctx, g)
+		grant, err := h.grantWait(ctx, g)
 		if err != nil {
 			return nil, err
 		}
 		result, err := h.QueryLocal(g, q)
-		if until == 0 || h.exec.Monotonic() < until {
+		if !h.Expired(grant) {
 			return result, err
 		}
-		// The lease ran out while the answer was computed; ask again.
 	}
 }
 
 type grantResult struct {
-	until int64
+	grant ReadGrant
 	err   error
 }
 
-func (h *Host) grantWait(ctx context.Context, g ident.GroupID) (int64, error) {
+func (h *Host) grantWait(ctx context.Context, g ident.GroupID) (ReadGrant, error) {
 	c := make(chan grantResult, 1)
-	h.Grant(g, func(r ReadGrant, err error) { c <- grantResult{r.LeaseUntil, err} })
+	h.Grant(g, func(r ReadGrant, err error) { c <- grantResult{r, err} })
 	r, err := exec.Await(ctx, h.exec, c)
 	if err != nil {
-		return 0, err
+		return ReadGrant{}, err
 	}
-	return r.until, r.err
+	return r.grant, r.err
 }
 
-// Expired tells whether an answer that was computed under a grant may not be given.
+// Expired tells whether an answer that was computed under a grant may not be given:
+// its lease ran out meanwhile, or the member that was granted it is not the one
+// here any more. Ask for another grant then.
 func (h *Host) Expired(g ReadGrant) bool {
-	return g.LeaseUntil != 0 && h.exec.Monotonic() >= g.LeaseUntil
+	return g.LeaseUntil != 0 && h.exec.Monotonic() >= g.LeaseUntil ||
+		g.member != nil && h.member(g.member.spec.Group) != g.member
 }
 
 // QueryLocal answers from whatever this node's member has applied.
@@ -179,6 +181,23 @@ func (h *Host) QueryLocal(g ident.GroupID, q []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return m.queryRunning(q)
+}
+
+// QueryAt answers from this node's member once it has applied index.
+func (h *Host) QueryAt(ctx context.Context, g ident.GroupID, index uint64, q []byte) ([]byte, error) {
+	m, err := h.need(g)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.awaitApplied(ctx, index); err != nil {
+		return nil, err
+	}
+	// Of this member and no other: one that took its place here may be far behind.
+	return m.queryRunning(q)
+}
+
+func (m *member) queryRunning(q []byte) ([]byte, error) {
 	if info := m.info.Load(); info.Failed != nil {
 		return nil, info.Failed
 	}
@@ -189,12 +208,12 @@ func (h *Host) QueryLocal(g ident.GroupID, q []byte) ([]byte, error) {
 // it answers linearizably.
 func (h *Host) ReadIndex(ctx context.Context, g ident.GroupID) (uint64, error) {
 	for {
-		until, err := h.grantWait(ctx, g)
+		grant, err := h.grantWait(ctx, g)
 		if err != nil {
 			return 0, err
 		}
 		index, _, err := h.Applied(g)
-		if err != nil || until == 0 || h.exec.Monotonic() < until {
+		if err != nil || !h.Expired(grant) {
 			return index, err
 		}
 	}
@@ -206,6 +225,10 @@ func (h *Host) AwaitApplied(ctx context.Context, g ident.GroupID, index uint64) 
 	if err != nil {
 		return err
 	}
+	return m.awaitApplied(ctx, index)
+}
+
+func (m *member) awaitApplied(ctx context.Context, index uint64) error {
 	reached := make(chan error, 1)
 	m.enqueueTask(applyTask{
 		do: func() { m.whenApplied(index, reached) },
@@ -216,7 +239,7 @@ func (h *Host) AwaitApplied(ctx context.Context, g ident.GroupID, index uint64) 
 			}
 		},
 	})
-	ended, err := exec.Await(ctx, h.exec, reached)
+	ended, err := exec.Await(ctx, m.host.exec, reached)
 	if err != nil {
 		return err
 	}

@@ -85,10 +85,14 @@ type readRequest struct {
 	done   func(ReadGrant, error)
 }
 
-// ReadGrant allows one query to be answered from the local state. Where
-// LeaseUntil is not zero, it holds only if the clock has not passed LeaseUntil
-// once the answer is computed.
-type ReadGrant struct{ LeaseUntil int64 }
+// ReadGrant allows one query to be answered from the local state, if Host.Expired
+// denies that it has expired once the answer is computed.
+type ReadGrant struct {
+	// LeaseUntil is not zero where no quorum was asked: until when, in monotonic
+	// time, none needs to be.
+	LeaseUntil int64
+	member     *member
+}
 
 type inMessage struct {
 	member *member

@@ -273,7 +273,7 @@ func (m *member) startReads() {
 	if until := m.core.LeaseUntil(); until > m.host.exec.Monotonic() {
 		if index := m.core.LeaseIndex(); index > 0 && index <= m.appliedAt {
 			for _, done := range waiters {
-				done(ReadGrant{LeaseUntil: until}, nil)
+				done(ReadGrant{LeaseUntil: until, member: m}, nil)
 			}
 			return
 		}
@@ -308,7 +308,7 @@ func (m *member) answerReads() {
 			continue
 		}
 		for _, done := range b.waiters {
-			done(ReadGrant{}, nil)
+			done(ReadGrant{member: m}, nil)
 		}
 	}
 	clear(m.reads[len(kept):])
