@@ -33,10 +33,15 @@ func (q *routedQueries) start(n *Node) {
 		n.background(func(ctx context.Context) {
 			for {
 				j, err := exec.Await(ctx, n.exec, q.jobs)
-				if err != nil {
+				switch {
+				case err != nil:
 					return
+				case ctx.Err() != nil:
+					// What waits comes before the end of the context, and there may be always more.
+					j.reply(answerFor(group.ErrStopped))
+				default:
+					q.answer(j)
 				}
-				q.answer(j)
 			}
 		})
 	}
@@ -44,6 +49,10 @@ func (q *routedQueries) start(n *Node) {
 
 // ask takes one query of another node.
 func (q *routedQueries) ask(g ident.GroupID, query []byte, reply func([]byte)) {
+	if q.node.ctx.Err() != nil {
+		reply(answerFor(group.ErrStopped))
+		return
+	}
 	q.node.host.Grant(g, func(grant group.ReadGrant, err error) {
 		if err != nil {
 			reply(answerFor(err))
