@@ -1,8 +1,10 @@
-package explore
+package explore_test
 
 import (
 	"flag"
 	"testing"
+
+	"github.com/raftfleet/raftfleet/internal/explore"
 )
 
 var (
@@ -10,22 +12,22 @@ var (
 	maxStates = flag.Int("states", 0, "end each search after so many states; 0: no limit")
 )
 
-// shortStates ends a search in a short test.
+// shortStates ends a search in a short test, and in one for races.
 const shortStates = 100_000
 
 // TestExhaustive searches the small scopes completely, or the large ones.
 func TestExhaustive(t *testing.T) {
-	scopes := Small()
+	scopes := explore.Small()
 	if *large {
-		scopes = Large()
+		scopes = explore.Large()
 	}
 	for _, scope := range scopes {
 		t.Run(scope.Name, func(t *testing.T) {
 			scope.MaxStates = *maxStates
-			if testing.Short() {
+			if testing.Short() || raceEnabled {
 				scope.MaxStates = shortStates
 			}
-			result, err := Run(scope)
+			result, err := explore.Run(scope)
 			if err != nil {
 				t.Fatal(err)
 			}

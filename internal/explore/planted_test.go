@@ -15,12 +15,13 @@ var planted = []struct{ mutant, scope string }{
 	{"vote-of-old-term-counts", "all-messages"},
 	{"old-term-committed-by-counting", "figure-8"},
 	{"append-behind-another-log", "figure-8"},
-	{"late-sync-of-truncated-entries", "late-sync"},
-	{"truncated-entries-stay-durable", "late-sync"},
+	{"late-sync-of-truncated-entries", "replication"},
+	{"truncated-entries-stay-durable", "replication"},
 	{"leader-counts-unsynced", "replication"},
-	{"follower-acknowledges-unsynced", "late-sync"},
+	{"follower-acknowledges-unsynced", "replication"},
 	{"joint-election-by-incoming-alone", "change-crash"},
 	{"joint-commit-by-incoming-alone", "changes"},
+	{"joint-left-before-commit", "change-transfer"},
 	{"joint-left-twice", "changes"},
 	{"truncated-configuration-in-force", "changes"},
 	{"change-without-the-former-quorum", "changes"},
@@ -33,7 +34,7 @@ func TestPlantedBugs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, p := range planted {
-		if testing.Short() && i > 0 {
+		if i > 0 && (testing.Short() || raceEnabled) {
 			break
 		}
 		t.Run(p.mutant, func(t *testing.T) {

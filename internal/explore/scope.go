@@ -53,29 +53,30 @@ func (s *Scope) alike() bool {
 func (s *Scope) slow(id consensus.MemberID) bool { return int(id) <= s.SlowDisks }
 
 // Small returns the scopes that are searched whenever tests run: each is
-// complete, and together they take about half a minute.
+// complete, and together they take about half a minute of one core.
 func Small() []Scope {
 	return []Scope{
-		{Name: "elections", Members: 3, MaxTerm: 3, Crashes: 1, SlowDisks: 3, ElectionsOnly: true},
+		{Name: "elections", Members: 3, MaxTerm: 3, Crashes: 2, SlowDisks: 3, ElectionsOnly: true},
 		{Name: "all-messages", Members: 3, MaxTerm: 3, AllMessages: true, ElectionsOnly: true},
 		{Name: "pre-vote", Members: 3, MaxTerm: 3, PreVote: true},
-		{Name: "replication", Members: 3, MaxTerm: 2, Commands: 1, Crashes: 1, SlowDisks: 1},
-		{Name: "overwriting", Members: 3, MaxTerm: 3, Crashes: 1, SlowDisks: 1},
-		{Name: "late-sync", Members: 3, MaxTerm: 3, Commands: 1, SlowDisks: 1},
+		{Name: "replication", Members: 3, MaxTerm: 3, Commands: 1, Crashes: 1, SlowDisks: 1},
 		{Name: "figure-8", Members: 3, MaxTerm: 4, OneEntry: true},
-		{Name: "change-crash", Members: 3, MaxTerm: 3, Crashes: 1, Changes: shrinking()[:1], ChangesMade: 1},
+		{Name: "transfers", Members: 3, MaxTerm: 3, Commands: 1, Transfers: 1},
 		{Name: "changes", Members: 3, MaxTerm: 3, Changes: shrinking(), ChangesMade: 2},
+		{Name: "change-crash", Members: 3, MaxTerm: 3, Crashes: 1, Changes: shrinking()[:1], ChangesMade: 1},
+		{Name: "change-transfer", Members: 3, MaxTerm: 2, Transfers: 2, Changes: shrinking()[:1], ChangesMade: 1},
 	}
 }
 
-// Large returns scopes for people with time: minutes and gigabytes each.
+// Large returns scopes for people with time: minutes and gigabytes each, and
+// some are better given a limit.
 func Large() []Scope {
 	return []Scope{
 		{Name: "elections-4", Members: 3, MaxTerm: 4, Crashes: 2, SlowDisks: 3, ElectionsOnly: true},
-		{Name: "replication-3", Members: 3, MaxTerm: 3, Commands: 1, Crashes: 1, SlowDisks: 1},
-		{Name: "commits", Members: 3, MaxTerm: 3, Commands: 1, Beats: 1},
-		{Name: "transfers", Members: 3, MaxTerm: 3, Commands: 1, Transfers: 1, PreVote: true},
-		{Name: "figure-8-4", Members: 3, MaxTerm: 4, Commands: 1, OneEntry: true},
+		{Name: "replication-2", Members: 3, MaxTerm: 3, Commands: 2, Crashes: 1, SlowDisks: 1},
+		{Name: "replication-slow", Members: 3, MaxTerm: 3, Commands: 1, Crashes: 1, SlowDisks: 3},
+		{Name: "heartbeats", Members: 3, MaxTerm: 3, Commands: 1, Beats: 1},
+		{Name: "figure-8-command", Members: 3, MaxTerm: 4, Commands: 1, OneEntry: true},
 		{Name: "changes-crash", Members: 3, MaxTerm: 3, Crashes: 1, SlowDisks: 1, Changes: shrinking(), ChangesMade: 2},
 		{Name: "replacement", Members: 4, Voters: 3, MaxTerm: 3, Changes: replacing(), ChangesMade: 2},
 	}

@@ -199,7 +199,7 @@ func (x *search) expandMember(n uint32, w *world, i int) error {
 		try(left(usedChanges, x.scope.ChangesMade), change|action(c), usedChanges)
 	}
 	for to := 1; to <= x.scope.Members; to++ {
-		try(to != i+1 && left(usedTransfers, x.scope.Transfers), transfer|action(to), usedTransfers)
+		try(left(usedTransfers, x.scope.Transfers), transfer|action(to), usedTransfers)
 	}
 	return err
 }

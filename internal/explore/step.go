@@ -18,7 +18,7 @@ const (
 	beat                         // a leader's heartbeat is due
 	command                      // a client proposes
 	change                       // a change is asked for
-	transfer                     // a transfer to a member is asked for
+	transfer                     // a transfer to a member is asked for, or to itself: called off
 	crash                        // all that is not durable is lost, and the member starts again
 
 	kindBits = 0xf << 28
