@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/raftfleet/raftfleet/fleet/view"
@@ -51,9 +52,42 @@ func (p *planRun) replaceDamaged(ctx context.Context, c *catalogue.Machine, node
 	}
 	p.damagedLook = now
 	n := p.n
-	bad := p.askDamaged(ctx)
+	batch := p.replacements(c, nodes, n.damagedMembers(ctx), now)
+	if len(batch) == 0 {
+		return
+	}
+	for _, t := range batch {
+		g, ok := c.GroupByID(t.Group)
+		if !ok {
+			continue
+		}
+		for _, m := range g.Target {
+			if !slices.Contains(t.Members, m.Node) {
+				n.events.add(view.Event{Kind: "move_started", Group: g.Name, Detail: "the data of its member on node " + m.Node.String() + " is damaged"})
+			}
+		}
+	}
+	if _, err := n.propose(ctx, &catalogue.SetTargets{Targets: batch}); err != nil {
+		n.log.Warn("damaged members could not be replaced", "groups", len(batch), "error", err)
+	}
+}
+
+// replacements are the targets without damaged members that may be committed now.
+func (p *planRun) replacements(c *catalogue.Machine, nodes []catalogue.Node, bad map[ident.GroupID][]catalogue.Member, now time.Time) []catalogue.Target {
+	if len(bad) == 0 {
+		return nil
+	}
 	var batch []catalogue.Target
+	room := moveLimit(len(nodes))
+	for _, g := range c.Groups("", c.NumGroups()) {
+		if g.Settled != g.Epoch {
+			room--
+		}
+	}
 	for _, id := range slices.Sorted(maps.Keys(bad)) {
+		if room <= 0 {
+			break
+		}
 		members := bad[id]
 		g, ok := c.GroupByID(id)
 		switch {
@@ -61,8 +95,6 @@ func (p *planRun) replaceDamaged(ctx context.Context, c *catalogue.Machine, node
 			continue // gone, or on the move
 		case 2*len(members) >= len(g.Configured):
 			continue // without a majority it cannot change its members
-		case len(batch) == moveLimit(len(nodes)):
-			continue
 		}
 		at := slices.IndexFunc(members, func(m catalogue.Member) bool { return slices.Contains(g.Target, m) })
 		if at < 0 {
@@ -73,33 +105,31 @@ func (p *planRun) replaceDamaged(ctx context.Context, c *catalogue.Machine, node
 			continue // there is no other node for it
 		}
 		batch = append(batch, t)
-		n.events.add(view.Event{Kind: "move_started", Group: g.Name, Detail: "the data of its member on node " + members[at].Node.String() + " is damaged"})
+		room--
 	}
-	if len(batch) == 0 {
-		return
-	}
-	if _, err := n.propose(ctx, &catalogue.SetTargets{Targets: batch}); err != nil {
-		n.log.Warn("damaged members could not be replaced", "groups", len(batch), "error", err)
-	}
+	return batch
 }
 
-// askDamaged asks all nodes that are heard for their damaged members.
-func (p *planRun) askDamaged(ctx context.Context) map[ident.GroupID][]catalogue.Member {
-	n := p.n
+// damagedMembers asks all nodes that are heard for their damaged members.
+func (n *Node) damagedMembers(ctx context.Context) map[ident.GroupID][]catalogue.Member {
+	var mu sync.Mutex
 	bad := make(map[ident.GroupID][]catalogue.Member)
-	for _, id := range append(n.activeNodes(), n.id) {
-		b := n.damagedHere()
-		if id != n.id {
-			var err error
-			if b, err = n.askFor(ctx, id, []byte{byte(opDamaged)}, leadersTimeout); err != nil {
-				continue // it is asked again
-			}
-		}
+	add := func(node ident.NodeID, b []byte) {
+		mu.Lock()
+		defer mu.Unlock()
 		for ; len(b) >= 16; b = b[16:] {
 			g := ident.GroupID(leUint64(b))
-			bad[g] = append(bad[g], catalogue.Member{ID: ident.MemberID(leUint64(b[8:])), Node: id})
+			bad[g] = append(bad[g], catalogue.Member{ID: ident.MemberID(leUint64(b[8:])), Node: node})
 		}
 	}
+	add(n.id, n.damagedHere())
+	nodes := n.activeNodes()
+	_ = n.each(len(nodes), len(nodes), func(i int) error { // at once: the planner waits
+		if b, err := n.askFor(ctx, nodes[i], []byte{byte(opDamaged)}, leadersTimeout); err == nil {
+			add(nodes[i], b) // others are asked again
+		}
+		return nil
+	})
 	return bad
 }
 
