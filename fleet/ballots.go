@@ -19,7 +19,8 @@ import (
 // all that the proposer or any voter sees. While fewer than twice Founders nodes are
 // fresh, any two such sets share a voter, and so two foundings cannot be chosen,
 // whatever crashes, is lost or comes late. With more, two sets would have to be
-// disjoint and not see a single node of each other.
+// disjoint and not see a single node of each other. Nodes that come after a founding
+// count as well: cut off from the fleet, Founders of them can choose another.
 
 // votesKey holds this node's vote. It is durable before it is given.
 const votesKey = "founding-vote"

@@ -161,3 +161,36 @@ func TestAProposerNeedsMoreVotesWhenVotersSeeMore(t *testing.T) {
 		t.Error("something is chosen that nobody accepted")
 	}
 }
+
+// The limit that Config.Founders states: nodes that come later and are told Founders too
+// make the nodes that ever were more than it allows for, although fewer are fresh at a time.
+func TestNodesThatComeLaterAndAreToldFoundersCanFoundAnother(t *testing.T) {
+	var chosen []founding
+	for _, generation := range []ident.NodeID{10, 20} {
+		nodes := make([]ballots, 3)
+		for i := range nodes {
+			nodes[i].store = store.OpenMemory("n")
+		}
+		p, err := nodes[0].propose(founding{ident.FleetID(generation), generation}, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for r, more := p.next(); more; r, more = p.next() {
+			for i := range nodes { // all that it sees: those before are in a fleet, and cut off
+				reply, err := nodes[i].vote(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.count(generation+ident.NodeID(i), reply)
+			}
+		}
+		value, err := p.outcome()
+		if err != nil {
+			t.Fatal(err)
+		}
+		chosen = append(chosen, value)
+	}
+	if chosen[0] == chosen[1] {
+		t.Error("Config.Founders promises too little")
+	}
+}

@@ -39,9 +39,11 @@ type Config struct {
 	Join []string
 	// Founders is how many fresh nodes, those with an empty data folder, must agree on
 	// who of them founds a fleet; all are given the same number. It must be more than
-	// half of the nodes that may be fresh at the same time: then two fleets cannot be
-	// founded, however many see each other and whatever crashes or is cut off. With
-	// half of them or fewer, two sets that do not see a single node of each other could.
+	// half of all the nodes that are ever given it: then two fleets cannot be founded,
+	// however many see each other and whatever crashes or is cut off. With half of them
+	// or fewer, two sets that do not see a single node of each other could. So nodes that
+	// are added later are given Join alone: that many of them, cut off from the fleet,
+	// would found another.
 	// A node that was chosen and is lost before it founded leaves the others without a
 	// fleet: start them with empty data folders. 1: a node tries the join addresses and
 	// founds alone if there is nobody. 0: none founds. At most 64.
