@@ -197,6 +197,12 @@ func (c *client) register() {
 // target chooses whom to ask.
 func (c *client) target() *node {
 	w := c.w
+	if w.chance(25) && !w.healing {
+		// Whoever believes to lead, also one that is so no more.
+		if all := w.leaders(c.g); len(all) > 0 {
+			return all[w.random.IntN(len(all))]
+		}
+	}
 	if n := w.byID[c.leader]; n != nil && !w.chance(5) {
 		return n
 	}
@@ -488,11 +494,7 @@ func (c *client) followerRead(g *replicated, floor uint64) {
 				c.leader = 0
 				c.call(g, c.target(), func(n *node, answer func(func())) {
 					n.process.Go(func() {
-						if err := n.host.AwaitApplied(noContext, g.id, index); err != nil {
-							answer(end)
-							return
-						}
-						b, err := n.host.QueryLocal(g.id, nil)
+						b, err := n.host.QueryAt(noContext, g.id, index, nil)
 						if err != nil {
 							answer(end)
 							return

@@ -25,7 +25,7 @@ type disk struct {
 	full      bool
 	damaged   bool // bits were turned
 	stallFor  int64
-	restart   bool // a member failed: an operator ends the process soon
+	closing   bool // the process ends in order
 }
 
 var errPower = errors.New("sim: power is lost")
@@ -83,7 +83,7 @@ func (d *disk) boundary() error {
 }
 
 // slow tells whether the next sync hangs.
-func (d *disk) slow() bool { return d.stallFor > 0 && !d.dying }
+func (d *disk) slow() bool { return d.stallFor > 0 && !d.dying && !d.closing }
 
 // fall leaves on the disk what is on it when the process is gone.
 func (d *disk) fall() {
@@ -101,7 +101,7 @@ func (d *disk) fall() {
 		d.fs.Kill()
 	}
 	d.dying, d.powerLost, d.ops, d.failIn, d.stallFor = false, false, -1, -1, 0
-	d.failed = false
+	d.failed, d.closing = false, false
 	d.hasRoom()
 }
 
@@ -138,18 +138,8 @@ func (f lyingFS) Open(name string) (wal.File, error) {
 	return lyingFile{file}, err
 }
 
-// excusesMember tells whether a member may fail for this reason; its process is
-// then started anew, as an operator would.
-func (d *disk) excusesMember(err error) bool {
-	if !d.failed && !d.damaged && !d.dying {
-		return false
-	}
-	if d.excuses(err) || d.dying {
-		d.restart = true
-		return true
-	}
-	return false
-}
+// excusesMember tells whether a member may fail for this reason.
+func (d *disk) excusesMember(err error) bool { return d.dying || d.excuses(err) }
 
 // forget strikes what was on the disk out of the account: the disk is gone. What
 // it held counts on for entries of which the leader has heard from it.

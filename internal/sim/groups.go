@@ -19,25 +19,35 @@ var noContext = context.Background()
 
 // addGroup makes a group with members on some nodes.
 func (w *world) addGroup(name string, members int) *replicated {
-	g := &replicated{
-		w: w, id: ident.GroupID(w.newID()), ordinal: len(w.groups), name: name,
-		leaders: make(map[uint64]ident.MemberID), votes: make(map[vote]uint64),
-		snapshots: make(map[uint64]uint64), commands: make(map[uint64]*command),
-	}
+	g := newReplicated(w, ident.GroupID(w.newID()), name)
+	g.ordinal = len(w.groups)
 	var config consensus.Configuration
 	for _, n := range w.someNodes(members) {
 		s := g.seatFor(n, true)
 		g.first = append(g.first, group.Peer{Member: s.member, Node: n.id})
 		config.Voters = append(config.Voters, consensus.Member{ID: consensus.MemberID(s.member), Node: uint64(n.id)})
 	}
-	g.committed, g.entries = 1, []logEntry{{1, uint64(g.id)}}
-	g.configs = []configEntry{{1, config}}
+	g.begin(config)
 	w.groups = append(w.groups, g)
 	for _, s := range g.seats {
 		w.tell(s.node)
 	}
 	w.drive(g)
 	return g
+}
+
+func newReplicated(w *world, id ident.GroupID, name string) *replicated {
+	return &replicated{
+		w: w, id: id, name: name, leaders: make(map[uint64]ident.MemberID), votes: make(map[vote]uint64),
+		snapshots: make(map[uint64]uint64), commands: make(map[uint64]*command),
+	}
+}
+
+// begin is where all members start: one committed entry, which stands for the
+// configuration.
+func (g *replicated) begin(config consensus.Configuration) {
+	g.committed, g.entries = 1, []logEntry{{1, uint64(g.id)}}
+	g.configs = []configEntry{{1, config}}
 }
 
 func (w *world) someNodes(count int) []*node {
@@ -124,6 +134,28 @@ func (n *node) changed(i group.Info) {
 	}
 }
 
+// mend does what an operator does where a member has failed for a reason that
+// passed: the node is started anew.
+func (w *world) mend() {
+	for _, n := range w.nodes {
+		if !n.up || n.disk.dying {
+			continue
+		}
+		for _, g := range w.groups {
+			info, ok := n.host.Info(g.id)
+			if !ok || info.Failed == nil {
+				continue
+			}
+			if !n.disk.excusesMember(info.Failed) {
+				w.violate(Starts, "node %d: member %d of group %d failed: %v", n.id, info.Member, g.id, info.Failed)
+			}
+			n.fall()
+			break
+		}
+	}
+	w.after(500*time.Millisecond, w.mend)
+}
+
 // leader finds who leads a group, as the nodes that can answer say.
 func (g *replicated) leader() *node {
 	var leader *node
@@ -141,7 +173,7 @@ func (g *replicated) leader() *node {
 
 // drive takes a group step by step from the members it has to those it should have.
 func (w *world) drive(g *replicated) {
-	w.after(200*time.Millisecond+time.Duration(w.about(200*time.Millisecond)), func() {
+	w.after(30*time.Millisecond+time.Duration(w.about(150*time.Millisecond)), func() {
 		if g.removed {
 			return
 		}
@@ -151,15 +183,19 @@ func (w *world) drive(g *replicated) {
 			return
 		}
 		if n := g.leader(); n != nil && !g.settled() {
-			g.moving = true
-			n.process.Go(func() {
-				s, err := n.host.Status(noContext, g.id)
-				g.moving = false
-				if err == nil {
-					g.move(n, &s.Core)
-				}
-			})
-			n.busy()
+			g.ask(n)
+		}
+	})
+}
+
+// ask has a node that leads take a step.
+func (g *replicated) ask(n *node) {
+	g.moving = true
+	n.process.Go(func() {
+		s, err := n.host.Status(noContext, g.id)
+		g.moving = false
+		if err == nil {
+			g.move(n, &s.Core)
 		}
 	})
 }
@@ -195,12 +231,12 @@ func (g *replicated) settled() bool {
 
 // move takes one step.
 func (g *replicated) move(n *node, s *consensus.Status) {
-	if s.Role != consensus.Leader || s.ChangePending || g.removed {
+	if s.Role != consensus.Leader || g.removed || s.ChangePending && !g.w.chance(20) {
 		return
 	}
 	// What the committed configuration does not know may be deleted.
 	for _, seat := range g.seats {
-		if !seat.wanted && !seat.removed && !s.Config.Contains(consensus.MemberID(seat.member)) {
+		if !s.ChangePending && s.Config.Equal(&g.configs[len(g.configs)-1].config) && !seat.wanted && !seat.removed && !s.Config.Contains(consensus.MemberID(seat.member)) {
 			seat.removed = true
 			g.w.tell(seat.node)
 		}

@@ -5,24 +5,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
 // heal ends all faults and waits for everything to be well: leaders soon, then all
 // calls answered, all members where they should be, all alike, nothing left over.
 func (w *world) heal() {
-	w.healing = true
-	w.plan.pace = 100 * time.Millisecond
-	clear(w.net.cut)
-	w.net.loss, w.net.delay, w.idleUntil = 0, 0, 0
-	for _, n := range w.nodes {
-		n.pausedUntil = 0
-		d := n.disk
-		d.ops, d.failIn, d.stallFor, d.powerLost = -1, -1, 0, false
-		d.hasRoom()
-		n.clock.drift(w.now, trueRate)
-		n.start()
-	}
+	w.endFaults()
 	for _, g := range w.groups {
 		if !g.removed {
 			g.replaceLost()
@@ -42,14 +32,76 @@ func (w *world) heal() {
 		return
 	}
 	w.checkRest()
+	w.checkBounds()
+}
+
+// checkBounds asks every member what it still holds, when nothing waits any more:
+// what is left then has leaked, and would grow.
+func (w *world) checkBounds() {
+	asked, answered := 0, 0
+	for _, n := range w.nodes {
+		for _, g := range w.groups {
+			if _, ok := n.host.Info(g.id); !ok {
+				continue
+			}
+			asked++
+			n.process.Go(func() {
+				s, err := n.host.Status(noContext, g.id)
+				answered++
+				c := &s.Core
+				switch {
+				case err != nil:
+				case c.UncommittedBytes != 0 && c.Commit == c.Last:
+					w.violate(Bounded, "node %d, group %d: all is committed and %d bytes are not", n.id, g.id, c.UncommittedBytes)
+				case c.PendingReads != 0 && c.Role != consensus.Leader:
+					w.violate(Bounded, "node %d, group %d: %d reads wait on a member that does not lead", n.id, g.id, c.PendingReads)
+				}
+				for _, m := range c.Members {
+					if m.Match == c.Last && (m.Inflight != 0 || m.InflightBytes != 0) && c.Commit == c.Last {
+						w.violate(Bounded, "node %d, group %d: member %d has all and %d messages of %d bytes are on their way to it", n.id, g.id, m.ID, m.Inflight, m.InflightBytes)
+					}
+				}
+			})
+		}
+		stats := n.log.Stats()
+		if stats.QueuedBytes > 2*w.plan.queued+1<<20 {
+			w.violate(Bounded, "node %d: %d bytes wait for the log", n.id, stats.QueuedBytes)
+		}
+		if stats.Segments > 64 {
+			w.violate(Bounded, "node %d: the log has %d segments for %d live bytes", n.id, stats.Segments, stats.LiveBytes)
+		}
+	}
+	if !w.runUntil(w.now+int64(5*time.Second), func() bool { return answered == asked }) && asked > 0 {
+		w.unhealed("%d of %d members say how they are", answered, asked)
+	}
+}
+
+// endFaults ends all faults of the network, of time and of disks.
+func (w *world) endFaults() {
+	w.healing = true
+	w.plan.pace = 100 * time.Millisecond
+	clear(w.net.cut)
+	w.net.loss, w.net.delay, w.idleUntil = 0, 0, 0
+	for _, n := range w.nodes {
+		d := n.disk
+		d.ops, d.failIn, d.stallFor, d.powerLost = -1, -1, 0, false
+		d.hasRoom()
+		n.clock.drift(w.now, trueRate)
+		n.start()
+	}
 }
 
 func (w *world) unhealed(format string, args ...any) { w.violate(Heals, format, args...) }
 
 func (w *world) allUp() bool {
 	for _, n := range w.nodes {
-		if !n.up || n.inTurn {
+		if !n.up || n.inTurn || n.pausedUntil > w.now {
 			return false
+		}
+		for _, g := range w.groups {
+			if info, ok := n.host.Info(g.id); ok && info.Failed != nil {
+				return false
+			}
 		}
 	}
 	return true

@@ -27,6 +27,7 @@ type node struct {
 	boot        uint64 // counts its lives
 	pausedUntil int64
 	restarting  bool
+	away        bool // it is not to start
 
 	process *process
 	log     *wal.Log
@@ -52,7 +53,7 @@ const epoch = 1_700_000_000_000_000_000
 
 // start begins a life of the node.
 func (n *node) start() {
-	if n.up || n.gone {
+	if n.up || n.gone || n.away {
 		return
 	}
 	w := n.w
@@ -63,7 +64,12 @@ func (n *node) start() {
 	n.hosted = make(map[ident.GroupID]ident.MemberID)
 	w.result.Boots++
 	w.logf("node %d starts, boot %d", n.id, n.boot)
-	err := n.open()
+	err := error(nil)
+	if w.fleet != nil {
+		err = w.fleet.begin(n)
+	} else {
+		err = n.open()
+	}
 	if n.disk.dying {
 		n.fall()
 		return
@@ -81,15 +87,10 @@ func (n *node) start() {
 // open brings up log and host, and has the disk compared with what must be on it.
 func (n *node) open() error {
 	w := n.w
-	log, err := wal.Open("wal", wal.Options{
-		FS: n.disk.files(), SegmentBytes: 64 << 10, Checkpoints: n.disk.store,
-		Manual: &wal.Manual{Monotonic: n.process.Monotonic, Random: w.random.Uint64, Wake: n.diskWaits, Durable: n.disk.wrote},
-	})
+	log, err := n.openLog(n.disk.store)
 	if err != nil {
 		return fmt.Errorf("open the log: %w", err)
 	}
-	n.log = log
-	n.disk.recovered(log)
 	host, err := group.NewHost(group.HostConfig{
 		Node: n.id, Log: log, Store: n.disk.store, Transport: &transport{n, n.boot}, Types: n.valueTypes(),
 		OnChange: n.changed, OnBroken: n.broken, Tick: tick, Lanes: w.plan.lanes, ApplyWorkers: 1,
@@ -107,6 +108,18 @@ func (n *node) open() error {
 	}
 	n.reconcile()
 	return nil
+}
+
+func (n *node) openLog(checkpoints wal.Checkpoints) (*wal.Log, error) {
+	log, err := wal.Open("wal", wal.Options{
+		FS: n.disk.files(), SegmentBytes: 64 << 10, Checkpoints: checkpoints, MaxQueuedBytes: n.w.plan.queued,
+		Manual: &wal.Manual{Monotonic: n.process.Monotonic, Random: n.w.random.Uint64, Wake: n.diskWaits, Durable: n.disk.wrote},
+	})
+	if err == nil {
+		n.log = log
+		n.disk.recovered(log)
+	}
+	return log, err
 }
 
 // busy has the node do what waits in it, soon.
@@ -130,10 +143,13 @@ func (n *node) schedule(k eventKind) {
 	n.push(n.clock.duration(every), event{kind: k})
 }
 
-// work gives one part of the host its turn.
-func (n *node) work() {
+// work gives one part of the host its turn; false: nothing waited.
+func (n *node) work() bool {
 	n.workDue = false
 	h := n.host
+	if h == nil {
+		return false // it opens
+	}
 	lanes := h.Lanes()
 	parts := lanes + 2
 	first := n.w.random.IntN(parts)
@@ -149,9 +165,10 @@ func (n *node) work() {
 		}
 		if did {
 			n.busy()
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // diskWaits notes that the log has something to do.
@@ -164,14 +181,14 @@ func (n *node) diskWaits() {
 	}
 }
 
-// turnDisk lets the log write, sync and complete.
-func (n *node) turnDisk() {
+// turnDisk lets the log write, sync and complete; false: it has nothing to do.
+func (n *node) turnDisk() bool {
 	if n.diskDue == 0 || n.diskDue > n.w.now {
-		return
+		return false
 	}
 	n.diskDue = 0
 	if n.inTurn {
-		return // it looks again when the disk has answered
+		return false // it looks again when the disk has answered
 	}
 	if n.disk.slow() {
 		n.inTurn = true
@@ -181,11 +198,12 @@ func (n *node) turnDisk() {
 			n.logNext()
 			n.busy()
 		})
-		return
+		return true
 	}
-	n.log.Turn() // an error reaches the host through the completions
+	did, _ := n.log.Turn() // an error reaches the host through the completions
 	n.logNext()
 	n.busy()
+	return did || n.disk.dying
 }
 
 // logNext schedules what the log wants to do by itself.
@@ -226,12 +244,15 @@ func (n *node) fall() {
 	n.process.end()
 	n.disk.fall()
 	n.host, n.log = nil, nil
+	if w.fleet != nil {
+		w.fleet.fell(n)
+	}
 	w.trace.add(uint64(n.id))
 	w.logf("node %d falls", n.id)
 	w.result.Counts["crash"]++
 	if !n.gone && !n.restarting {
 		n.restarting = true
-		w.after(time.Duration(w.about(w.plan.pace)), func() { n.restarting = false; n.start() })
+		w.after(time.Duration(w.about(min(w.plan.pace, 500*time.Millisecond))), func() { n.restarting = false; n.start() })
 	}
 }
 

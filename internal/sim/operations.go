@@ -63,12 +63,26 @@ var acts = map[Faults]func(*world){
 	},
 }
 
+// rare are the acts after which much begins anew.
+const rare = Wipe | Recreate | Expire | Flip
+
 // disturb lets the faults of the plan happen, each at its own times.
 func (w *world) disturb() {
+	kinds := time.Duration(0)
+	w.plan.Faults.each(func(_ int, f Faults) {
+		if acts[f] != nil {
+			kinds++
+		}
+	})
 	w.plan.Faults.each(func(_ int, f Faults) {
 		act := acts[f]
 		if act == nil {
 			return
+		}
+		// Many kinds leave each less often, or nothing would ever come about.
+		pause := w.plan.pace * max(2, kinds) / 4
+		if f&rare != 0 {
+			pause *= 4
 		}
 		var next func()
 		next = func() {
@@ -78,9 +92,9 @@ func (w *world) disturb() {
 			w.result.Faults[f]++
 			w.logf("fault: %v", f)
 			act(w)
-			w.after(time.Duration(w.about(w.plan.pace)), next)
+			w.after(time.Duration(w.about(pause)), next)
 		}
-		w.after(time.Duration(w.about(w.plan.pace)), next)
+		w.after(time.Duration(w.about(pause)), next)
 	})
 }
 
@@ -89,7 +103,18 @@ func (w *world) forAWhile(undo func()) {
 	w.after(time.Duration(w.about(w.plan.pace)), undo)
 }
 
-func (w *world) anyNode() *node { return w.nodes[w.random.IntN(len(w.nodes))] }
+// anyNode is any, more often than not one that leads: what happens to others does
+// less harm.
+func (w *world) anyNode() *node {
+	if w.chance(40) && w.fleet == nil {
+		if n := w.anyGroup().leader(); n != nil {
+			return n
+		}
+	}
+	return w.nodes[w.random.IntN(len(w.nodes))]
+}
+
+func (w *world) anyGroup() *replicated { return w.groups[w.random.IntN(len(w.groups))] }
 
 // few is mostly one, sometimes more, now and then all.
 func (w *world) few() int {
@@ -117,6 +142,9 @@ func (w *world) cutLinks(links [][2]ident.NodeID) {
 
 func (w *world) partition() {
 	side := w.someNodes(1 + w.random.IntN(len(w.nodes)))
+	if w.chance(50) {
+		side = []*node{w.anyNode()}
+	}
 	var links [][2]ident.NodeID
 	for _, a := range side {
 		for _, b := range w.nodes {
@@ -134,6 +162,21 @@ func (w *world) oneWay() {
 	var links [][2]ident.NodeID
 	order := w.someNodes(len(w.nodes))
 	ring := w.chance(30)
+	if w.chance(30) {
+		// One that is heard and hears nothing, or the other way round.
+		n, heard := w.anyNode(), w.chance(50)
+		for _, other := range w.nodes {
+			switch {
+			case other == n:
+			case heard:
+				links = append(links, [2]ident.NodeID{other.id, n.id})
+			default:
+				links = append(links, [2]ident.NodeID{n.id, other.id})
+			}
+		}
+		w.cutLinks(links)
+		return
+	}
 	for i, a := range order {
 		for j, b := range order {
 			switch {
@@ -230,7 +273,7 @@ func (w *world) flipBit() {
 // canLose tells whether no group loses its quorum, nor anything that it has
 // acknowledged, with a node's disk.
 func (w *world) canLose(n *node) bool {
-	if n.gone || n.disk.damaged {
+	if n.gone || n.disk.damaged || w.fleet != nil && w.fleet.fleetID == 0 {
 		return false
 	}
 	for _, g := range w.groups {
@@ -269,19 +312,36 @@ func (g *replicated) canSpare(half []consensus.Member, without *node) bool {
 	return !concerned || left > len(half)/2
 }
 
-// changeMembers gives a group other members to have.
+// changeMembers gives a group other members to have, and may ask whoever believes
+// to lead for a step there and then.
 func (w *world) changeMembers() {
-	g := w.groups[w.random.IntN(len(w.groups))]
+	g := w.anyGroup()
 	if g.removed {
 		return
 	}
 	for _, s := range g.seats {
-		s.wanted = s.wanted && !s.node.gone && w.chance(70)
+		s.wanted = s.wanted && !s.node.gone && w.chance(80)
 	}
 	for _, n := range w.someNodes(w.random.IntN(4)) {
 		g.seatFor(n, w.chance(85))
 	}
 	g.needVoter()
+	for _, n := range w.leaders(g) {
+		g.ask(n)
+	}
+}
+
+// leaders are all nodes that believe to lead a group.
+func (w *world) leaders(g *replicated) []*node {
+	var all []*node
+	for _, n := range w.nodes {
+		if n.up && !n.disk.dying && n.host != nil {
+			if info, ok := n.host.Info(g.id); ok && info.Role == consensus.Leader {
+				all = append(all, n)
+			}
+		}
+	}
+	return all
 }
 
 // needVoter makes sure that somebody is wanted, and tells the nodes.
@@ -300,15 +360,24 @@ func (g *replicated) needVoter() {
 	}
 }
 
-// transfer hands a leadership over.
+// transfer hands a leadership over, or has a member ask for one.
 func (w *world) transfer() {
-	g := w.groups[w.random.IntN(len(w.groups))]
-	n := g.leader()
-	if n == nil || g.removed {
+	g := w.anyGroup()
+	if g.removed {
 		return
 	}
-	n.host.Transfer(g.id, w.anyNode().id, func(error) {})
-	n.busy()
+	to := w.nodes[w.random.IntN(len(w.nodes))]
+	if w.chance(30) {
+		if to.up && to.pausedUntil <= w.now {
+			to.host.Campaign(g.id)
+			to.busy()
+		}
+		return
+	}
+	for _, n := range w.leaders(g) {
+		n.host.Transfer(g.id, to.id, func(error) {})
+		n.busy()
+	}
 }
 
 // recreate removes a group and gives its name to another.
@@ -316,7 +385,7 @@ func (w *world) recreate() {
 	if len(w.groups) == maxGroups {
 		return
 	}
-	g := w.groups[w.random.IntN(len(w.groups))]
+	g := w.anyGroup()
 	if g.removed {
 		return
 	}

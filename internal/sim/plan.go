@@ -15,7 +15,8 @@ type Plan struct {
 	Faults Faults
 	// Duration is how long the faults last, in simulated time; then all is healed.
 	Duration time.Duration
-	// Steps ends the faults earlier, after so many events; 0: not.
+	// Steps ends the faults earlier, after so many events. NewPlan sets a bound that
+	// leaves time for many seeds.
 	Steps int64
 	// Broken plants what must be found; see Broken.
 	Broken Broken
@@ -24,6 +25,7 @@ type Plan struct {
 
 	nodes, groups, members, clients, lanes int
 	config                                 group.Config
+	queued                                 int64         // bytes that may wait for a log
 	think                                  time.Duration // between two calls of a client
 	latency, sync                          time.Duration // of a message and of a disk, about
 	pace                                   time.Duration // between two faults of one kind, about
@@ -44,7 +46,7 @@ const (
 // NewPlan draws the plan of a seed, with no other kinds of faults than those given.
 func NewPlan(seed uint64, allowed Faults) Plan {
 	r := rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))
-	p := Plan{Seed: seed}
+	p := Plan{Seed: seed, Steps: 40_000}
 	// Most runs combine a few kinds: each then has room to do its work. Always the
 	// same draws, so that leaving out a kind changes nothing else of the plan.
 	density := 1 + r.IntN(7)
@@ -59,14 +61,15 @@ func NewPlan(seed uint64, allowed Faults) Plan {
 	p.members = pick(r, 1, 3, 3, 3, 3, 3, 5, 5, 7)
 	p.clients = 1 + r.IntN(6)
 	p.lanes = 1 + r.IntN(2)
-	p.Duration = time.Duration(3+r.IntN(25)) * time.Second
-	p.think = pick(r, 0, time.Millisecond, 5*time.Millisecond, 50*time.Millisecond)
+	p.Duration = time.Duration(5+r.IntN(25)) * time.Second
+	p.think = pick(r, time.Millisecond, 10*time.Millisecond, 30*time.Millisecond, 100*time.Millisecond)
 	p.latency = pick(r, 100*time.Microsecond, 500*time.Microsecond, 5*time.Millisecond)
 	p.sync = pick(r, 50*time.Microsecond, time.Millisecond, 10*time.Millisecond)
-	p.pace = pick(r, 700*time.Millisecond, 2*time.Second, 6*time.Second)
+	p.pace = pick(r, 200*time.Millisecond, 500*time.Millisecond, time.Second, 2*time.Second)
+	p.queued = pick[int64](r, 64<<20, 64<<20, 16<<10, 2<<10)
 	c := &p.config
-	c.HeartbeatInterval = pick(r, 50*time.Millisecond, 100*time.Millisecond, 200*time.Millisecond)
-	c.ElectionTimeout = c.HeartbeatInterval * pick[time.Duration](r, 3, 5, 5, 8)
+	c.HeartbeatInterval = pick(r, 50*time.Millisecond, 50*time.Millisecond, 100*time.Millisecond)
+	c.ElectionTimeout = c.HeartbeatInterval * pick[time.Duration](r, 3, 3, 5, 8)
 	c.SessionTTL = time.Minute
 	c.SleepAfter = -1
 	sleep := pick(r, 500*time.Millisecond, time.Second, 2*time.Second)

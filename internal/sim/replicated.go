@@ -17,6 +17,8 @@ type replicated struct {
 	ordinal int // its type's number
 	name    string
 	removed bool
+	kind    string // of a fleet's group: its type,
+	initial uint64 // and a hash of the state it began with
 	first   []group.Peer
 	seats   []*seat
 	nextID  ident.MemberID
@@ -57,6 +59,9 @@ type applied struct {
 }
 
 func (w *world) groupOf(id ident.GroupID) *replicated {
+	if w.fleet != nil {
+		return w.fleet.byGroup[id]
+	}
 	for _, g := range w.groups {
 		if g.id == id {
 			return g

@@ -12,7 +12,6 @@ type Result struct {
 	Steps        int64 // events that happened
 	Checked      int64 // claims that were held against the disks and the model
 	Simulated    time.Duration
-	Events       [eventKinds]int64
 	Faults       map[Faults]int64 // acts, by kind
 	Counts       map[string]int64 // of what else happened
 	Boots        int64
@@ -27,12 +26,7 @@ type Result struct {
 
 // Run carries a plan out.
 func Run(p Plan) Result {
-	w := &world{
-		plan: p, random: rand.New(rand.NewPCG(p.Seed, 0xbf58476d1ce4e5b9)),
-		byID: make(map[ident.NodeID]*node), nodes: make([]*node, p.nodes),
-	}
-	w.net.cut, w.net.last = make(map[[2]ident.NodeID]int), make(map[[2]ident.NodeID]int64)
-	w.result.Faults, w.result.Counts = make(map[Faults]int64), make(map[string]int64)
+	w := newWorld(p, rand.New(rand.NewPCG(p.Seed, 0xbf58476d1ce4e5b9)))
 	for i := range w.nodes {
 		w.newNode(i)
 	}
@@ -46,6 +40,7 @@ func Run(p Plan) Result {
 		w.newClient(groupName(i%p.groups), 1+w.random.IntN(4))
 	}
 	w.disturb()
+	w.mend()
 	w.runUntil(int64(p.Duration), func() bool { return p.Steps > 0 && w.result.Steps >= p.Steps })
 	if w.failure == nil {
 		w.heal()
@@ -55,6 +50,17 @@ func Run(p Plan) Result {
 			n.process.end()
 		}
 	}
+	return w.finish()
+}
+
+func newWorld(p Plan, random *rand.Rand) *world {
+	w := &world{plan: p, random: random, byID: make(map[ident.NodeID]*node), nodes: make([]*node, p.nodes)}
+	w.net.cut, w.net.last = make(map[[2]ident.NodeID]int), make(map[[2]ident.NodeID]int64)
+	w.result.Faults, w.result.Counts = make(map[Faults]int64), make(map[string]int64)
+	return w
+}
+
+func (w *world) finish() Result {
 	w.result.Simulated = time.Duration(w.now)
 	if w.failure != nil {
 		w.logf("%v", w.failure)

@@ -40,21 +40,14 @@ func Shrink(p Plan, tries int) (Plan, Result) {
 				again = true
 				q = best
 				q.Steps = best.Steps / 2
-			} else {
-				q.Steps += (best.end(result) - q.Steps) * 3 / 4
-				if best.end(result)-q.Steps < 50 {
-					break
-				}
+				continue
 			}
+			more := (min(best.Steps, result.Steps) - q.Steps) * 3 / 4
+			if more < 50 {
+				break
+			}
+			q.Steps += more
 		}
 	}
 	return best, result
-}
-
-// end is the step at which the faults of a plan end.
-func (p *Plan) end(r Result) int64 {
-	if p.Steps > 0 {
-		return p.Steps
-	}
-	return r.Steps
 }

@@ -29,6 +29,8 @@ const (
 	Recovers     Invariant = "a disk gives back what was durable"
 	Starts       Invariant = "a node starts on a sound disk"
 	Heals        Invariant = "everything heals"
+	OneFleet     Invariant = "there is one fleet"
+	OneCatalogue Invariant = "there is one catalogue"
 	Replays      Invariant = "a plan gives one run"
 )
 

@@ -12,6 +12,7 @@ import (
 // order of the queue; all chance comes from one source.
 type world struct {
 	plan   Plan
+	fleet  *fleetRun // nil in a run of groups
 	random *rand.Rand
 	now    int64 // true time
 	queue  queue
@@ -55,10 +56,9 @@ const (
 	eventDisk
 	eventMessage
 	eventHeartbeat
-	eventKinds
 )
 
-var eventNames = [eventKinds]string{"other", "tick", "probe", "work", "disk", "message", "heartbeat"}
+var eventNames = [...]string{"other", "tick", "probe", "work", "disk", "message", "heartbeat"}
 
 func (w *world) chance(percent int) bool { return w.random.IntN(100) < percent }
 
@@ -114,7 +114,6 @@ func (w *world) step() bool {
 		}
 	}
 	w.result.Steps++
-	w.result.Events[e.kind]++
 	w.trace.event(at, &e)
 	if w.plan.Log != nil {
 		w.tellEvent(&e)
@@ -123,24 +122,38 @@ func (w *world) step() bool {
 	case eventDo:
 		e.do()
 	case eventTick:
-		n.host.Tick()
+		if n.host != nil {
+			n.host.Tick()
+		}
 		n.schedule(eventTick)
 		n.busy()
 	case eventProbe:
-		n.host.Probe()
+		if n.host != nil {
+			n.host.Probe()
+		}
 		n.schedule(eventProbe)
 		n.busy()
 	case eventWork:
-		n.work()
+		if !n.work() {
+			w.result.Steps-- // nothing waited: that is no step
+			return true
+		}
 	case eventDisk:
-		n.turnDisk()
+		if !n.turnDisk() {
+			w.result.Steps--
+			return true
+		}
 	case eventMessage:
-		n.bodies[0] = e.body
-		n.host.Messages(e.from.id, e.as, n.bodies[:])
-		n.busy()
+		if n.host != nil {
+			n.bodies[0] = e.body
+			n.host.Messages(e.from.id, e.as, n.bodies[:])
+			n.busy()
+		}
 	case eventHeartbeat:
-		n.host.Heartbeat(e.from.id, e.as, nil)
-		n.busy()
+		if n.host != nil {
+			n.host.Heartbeat(e.from.id, e.as, nil)
+			n.busy()
+		}
 	}
 	if n != nil {
 		n.afterStep()

@@ -25,7 +25,7 @@ var arrows = []struct {
 	// asked: the segments through wal, where they begin through store.
 	{"cmd/fleetctl", []string{"fleet/view", "internal/admin", "internal/ident", "internal/store", "internal/wal"}},
 	{"cmd/fleetsim", []string{"internal/mutants", "internal/sim"}},
-	{"internal/sim", []string{"consensus", "group", "internal/ident", "internal/store", "internal/wal"}},
+	{"internal/sim", []string{"fleet", "group", "placement", "gossip", "consensus", "internal/assemble", "internal/catalogue", "internal/exec", "internal/ident", "internal/store", "internal/wal", "internal/wire"}},
 	{"internal/harness", []string{"fleet/view", "internal/admin"}},
 	{"fleet", []string{"fleet/view", "group", "placement", "gossip", "cache", "consensus", "internal/admin", "internal/assemble", "internal/catalogue", "internal/exec", "internal/ident", "internal/msgpackcheck", "internal/store", "internal/wal", "internal/wire"}},
 	{"internal/assemble", []string{"group", "gossip", "internal/exec", "internal/ident", "internal/store", "internal/wal", "internal/wire"}},
@@ -40,6 +40,7 @@ var arrows = []struct {
 	{"cache", []string{"internal/ident"}},
 	{"internal/store", []string{"internal/ident"}},
 	{"internal/wire", []string{"internal/ident"}},
+	{"internal/explore", []string{"consensus"}},
 	{"consensus", []string{"consensus/quorum", "consensus/tracker"}},
 }
 

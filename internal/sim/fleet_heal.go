@@ -1,0 +1,178 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/placement"
+)
+
+// healFleet ends all faults and acts and waits for everything to be well: all nodes
+// active, every call ended, every group with the members that the catalogue wants,
+// one catalogue, nothing left over.
+func (f *fleetRun) healFleet() {
+	f.endFaults()
+	f.idleUntil = 0
+	for _, m := range f.machines {
+		m.inactive, m.node.away = false, false
+		if !m.node.up {
+			m.node.start()
+		}
+	}
+	f.keepActive()
+	f.forgetLost()
+	limit := 60*time.Second + 3*f.plan.purgeAfter + 10*f.plan.settle
+	if !f.runUntil(f.now+int64(limit), f.allGood) && f.failure == nil {
+		f.unhealed("%s", f.whatIsBad())
+		return
+	}
+	if f.failure == nil {
+		f.checkLeftovers()
+	}
+}
+
+// keepActive has every node that serves be activated, as its program or an operator
+// would who sees that it is not.
+func (f *fleetRun) keepActive() {
+	for _, m := range f.machines {
+		if state, ok := f.stateOf(m.node.id); m.serves() && (!ok || state != placement.Active) {
+			m.node.process.Go(func() { m.activate(m.node.process, m.api) })
+			m.node.busy()
+		}
+	}
+	f.after(10*time.Second, f.keepActive)
+}
+
+// forgetLost has an operator forget the nodes whose disks are lost.
+func (f *fleetRun) forgetLost() {
+	for _, of := range f.all {
+		m := f.anyServing()
+		if _, known := f.stateOf(of.node.id); of.node.gone && known && m != nil {
+			f.forgetMachine(m, of, true)
+		}
+	}
+	f.after(5*time.Second, f.forgetLost)
+}
+
+func (f *fleetRun) stateOf(id ident.NodeID) (placement.State, bool) {
+	n, ok := f.record.machine.Node(id)
+	return n.State, ok
+}
+
+func (f *fleetRun) allGood() bool {
+	if f.result.Steps%256 != 0 {
+		return false // it is not cheap to ask
+	}
+	return f.whatIsBad() == ""
+}
+
+// whatIsBad says the first thing that is not as it should be.
+func (f *fleetRun) whatIsBad() string {
+	for _, m := range f.machines {
+		state, known := f.stateOf(m.node.id)
+		switch {
+		case !m.serves():
+			return fmt.Sprintf("node %d does not serve", m.node.id)
+		case !known || state != placement.Active:
+			return fmt.Sprintf("node %d is %v, listed=%v", m.node.id, state, known)
+		}
+	}
+	for _, n := range f.record.machine.Nodes() {
+		if m := f.machineWith(n.ID); m == nil || m.node.gone {
+			return fmt.Sprintf("node %d is listed as %v, it is gone", n.ID, n.State)
+		}
+	}
+	if f.open != 0 {
+		return fmt.Sprintf("%d calls are not answered", f.open)
+	}
+	for _, g := range f.record.machine.Groups("", 0) {
+		if bad := f.whatIsBadIn(g); bad != "" {
+			return fmt.Sprintf("group %d (%s): %s", g.ID, g.Name, bad)
+		}
+	}
+	catalogue := f.groupOf(ident.Catalogue)
+	for _, m := range f.machines {
+		for _, info := range m.node.host.Infos() {
+			if g, ok := f.record.machine.GroupByID(info.Group); info.Group != ident.Catalogue && (!ok || !placed(g, m.node.id, info.Member)) {
+				return fmt.Sprintf("node %d has member %d of group %d left over", m.node.id, info.Member, info.Group)
+			}
+		}
+		if index, _, err := m.node.host.Applied(ident.Catalogue); err != nil || index < catalogue.committed {
+			return fmt.Sprintf("node %d has %d of %d entries of the catalogue: %v", m.node.id, index, catalogue.committed, err)
+		}
+	}
+	return ""
+}
+
+func (f *fleetRun) machineWith(id ident.NodeID) *machine {
+	for _, m := range f.all {
+		if m.node.id == id {
+			return m
+		}
+	}
+	return nil
+}
+
+func placed(g *catalogue.Group, n ident.NodeID, id ident.MemberID) bool {
+	m, ok := g.MemberOn(n)
+	return ok && m.ID == id
+}
+
+func (f *fleetRun) whatIsBadIn(g *catalogue.Group) string {
+	r := f.groupOf(g.ID)
+	want := min(g.Replicas, len(f.machines))
+	switch {
+	case g.Settled != g.Epoch:
+		return fmt.Sprintf("its target of epoch %d is not reached, epoch %d is: target %v, configured %v", g.Epoch, g.Settled, g.Target, g.Configured)
+	case len(g.Configured) != want || len(g.Target) != want:
+		return fmt.Sprintf("it has %d members and %d targets, %d are wanted", len(g.Configured), len(g.Target), want)
+	case r.leader() == nil:
+		return "nobody leads it"
+	}
+	config := &r.configs[len(r.configs)-1].config
+	// That of a group of one may be committed without anybody having been told.
+	if info, _ := r.leader().host.Info(g.ID); r.logOf(info.Member) != nil {
+		if own := r.logOf(info.Member).configs; len(own) > 0 {
+			config = &own[len(own)-1].config
+		}
+	}
+	if config.Joint() || len(config.Voters) != want {
+		return fmt.Sprintf("its configuration is %v", config)
+	}
+	for _, member := range g.Configured {
+		m := f.machineWith(member.Node)
+		info, ok := m.node.host.Info(g.ID)
+		switch {
+		case !ok || info.Member != member.ID:
+			return fmt.Sprintf("node %d has no member %d", member.Node, member.ID)
+		case info.Failed != nil:
+			return fmt.Sprintf("node %d: member %d failed: %v", member.Node, member.ID, info.Failed)
+		}
+		if index, _, err := m.node.host.Applied(g.ID); err != nil || index < r.committed {
+			return fmt.Sprintf("node %d has applied %d of %d: %v", member.Node, index, r.committed, err)
+		}
+	}
+	return ""
+}
+
+// checkLeftovers looks at the disks when everything is well.
+func (f *fleetRun) checkLeftovers() {
+	for _, m := range f.machines {
+		records, err := m.node.disk.store.Store.Members()
+		if err != nil {
+			f.violate(Heals, "node %d: %v", m.node.id, err)
+		}
+		for _, r := range records {
+			if g, ok := f.record.machine.GroupByID(r.Key.Group); r.Key.Group != ident.Catalogue && (!ok || !placed(g, m.node.id, r.Key.Member)) {
+				f.violate(Heals, "node %d has a record of member %d of group %d left over", m.node.id, r.Key.Member, r.Key.Group)
+			}
+		}
+	}
+	for op, c := range f.ops {
+		if c.state == acknowledged && c.position == 0 {
+			f.violate(Kept, "command %d was acknowledged and never applied", op)
+		}
+	}
+}
