@@ -218,6 +218,29 @@ func TestUnreachableAndSnapshotOnItsWay(t *testing.T) {
 	}
 }
 
+// A follower that answers each heartbeat counts as recently active at any moment,
+// also just after the leader checked its quorum; one that is silent does not once
+// an election timeout has passed.
+func TestRecentlyActiveIsOfTheLastElectionTimeout(t *testing.T) {
+	s := newSolo(t, Config{}, voters(1, 2, 3))
+	s.lead(2, 3)
+	for tick := range 45 {
+		s.Tick(0)
+		members := s.Status().Members
+		if !members[0].RecentlyActive || !members[1].RecentlyActive {
+			t.Errorf("tick %d: %+v", tick, members)
+		}
+		if silent := tick >= 9; members[2].RecentlyActive == silent {
+			t.Errorf("tick %d: silent %v and %+v", tick, silent, members[2])
+		}
+		for _, m := range s.take() {
+			if m.Kind == MsgHeartbeat && m.To == 2 {
+				s.hear(Message{Kind: MsgHeartbeatReply, From: 2, Term: m.Term, Context: m.Context})
+			}
+		}
+	}
+}
+
 // Names are for people.
 func TestNames(t *testing.T) {
 	for got, want := range map[string]string{

@@ -16,6 +16,8 @@ type peer struct {
 
 	vote      vote
 	active    bool // heard since quorum was last checked
+	before    bool // heard between the two checks before
+	heardAt   int  // electionElapsed when it was last heard
 	ask       bool // send an append even without entries
 	slept     bool // answered the present Sleep
 	roundSeen uint64
@@ -136,13 +138,20 @@ func (c *Core) roundSeen(p *peer) uint64 {
 	return p.roundSeen
 }
 
+// recent reports whether a follower was heard within the last election timeout.
+// Unlike active it does not begin anew at each check of the quorum; it is for
+// those who look and decides nothing here.
+func (c *Core) recent(p *peer) bool {
+	return p.id == c.cfg.ID || p.active || p.before && p.heardAt > c.electionElapsed
+}
+
 // quorumActive reports whether a quorum was heard since it was last asked.
 func (c *Core) quorumActive() bool {
 	var voters, outgoing, yes, yesOut int
 	for i := range c.peers {
 		p := &c.peers[i]
 		here := p.active || p.id == c.cfg.ID || c.sleep.trying && p.slept
-		p.active = false
+		p.before, p.active = p.active, false
 		if p.voter {
 			voters++
 			if here {

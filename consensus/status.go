@@ -29,7 +29,7 @@ type MemberStatus struct {
 	ID             MemberID
 	Match, Next    uint64
 	State          tracker.State
-	RecentlyActive bool
+	RecentlyActive bool // heard within the last election timeout; its own always
 	Inflight       int
 	InflightBytes  uint64
 	Snapshot       uint64 // index of a snapshot on its way, 0 if none
@@ -50,7 +50,7 @@ func (c *Core) Status() Status {
 		for i := range c.peers {
 			p := &c.peers[i]
 			m := MemberStatus{
-				ID: p.id, Match: p.Match, Next: p.Next, State: p.State, RecentlyActive: p.active || p.id == c.cfg.ID,
+				ID: p.id, Match: p.Match, Next: p.Next, State: p.State, RecentlyActive: c.recent(p),
 				Inflight: p.Inflights.Count(), InflightBytes: p.Inflights.Bytes(),
 			}
 			if p.State == tracker.Snapshot {

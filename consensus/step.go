@@ -21,7 +21,7 @@ func (c *Core) Step(m Message) error {
 	}
 	if c.role == Leader {
 		if p := c.peerOf(m.From); p != nil {
-			p.active = true
+			p.active, p.heardAt = true, c.electionElapsed
 		}
 	}
 	switch m.Kind {
