@@ -205,3 +205,12 @@ func TestHazard45_AnswersThatWaitAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// Hazard 12: entries are taken only behind an entry that is the leader's.
+func TestHazard12_NothingBehindAnotherLog(t *testing.T) {
+	s := newSolo(t, Config{}, voters(1, 2, 3))
+	s.hear(Message{Kind: MsgAppend, From: 2, Term: 4, Index: 3, LogTerm: 3, Commit: 3, Entries: []Entry{{Index: 4, Term: 4}}})
+	if at := acknowledged(s.sync()); at != 0 || s.LastIndex() != 3 || s.Commit() != 1 {
+		t.Fatalf("acknowledged %d, log up to %d, commit %d, behind an entry of another term", at, s.LastIndex(), s.Commit())
+	}
+}
