@@ -153,6 +153,20 @@ func (c *Core) Wake() {
 	}
 }
 
+// askToBeHeard is for a learner that knows no leader, as after a restart: it cannot
+// campaign, and where the group sleeps nobody would ever speak to it.
+func (c *Core) askToBeHeard() {
+	config := c.Configuration()
+	if !config.IsLearner(c.cfg.ID) {
+		return
+	}
+	for _, half := range [...][]Member{config.Voters, config.Outgoing} {
+		for i := range half {
+			c.send(Message{Kind: MsgWakeUp, To: half[i].ID})
+		}
+	}
+}
+
 func (c *Core) wakeLeader() {
 	if c.leader != 0 && c.leader != c.cfg.ID {
 		c.send(Message{Kind: MsgWakeUp, To: c.leader})
@@ -164,8 +178,12 @@ func (c *Core) wakeLeader() {
 func (c *Core) sleepsThrough(m *Message) bool {
 	current := m.Term == c.state.Term
 	switch m.Kind {
-	case MsgPreVote, MsgVote, MsgWakeUp:
+	case MsgPreVote, MsgVote:
 		// Someone is awake and alone: whatever its term, it should be heard.
+	case MsgWakeUp:
+		if !c.Configuration().Contains(m.From) {
+			return true // one that was removed and does not know it would keep the group awake
+		}
 	case MsgSleep:
 		if current && m.From == c.leader && m.Index == c.log.last {
 			if m.Context >= c.leaderRound {

@@ -26,9 +26,12 @@ func TestHazard14_SingleVoter(t *testing.T) { playStory(t, "hazard_14_single_vot
 func TestHazard16_ReadBeforeFirstCommit(t *testing.T) {
 	playStory(t, "hazard_16_read_before_first_commit")
 }
-func TestHazard17_DelayedRound(t *testing.T)    { playStory(t, "hazard_17_delayed_round") }
-func TestHazard19_Lease(t *testing.T)           { playStory(t, "hazard_19_lease") }
-func TestHazard21_PreVote(t *testing.T)         { playStory(t, "hazard_21_pre_vote") }
-func TestHazard25_StaleSnapshot(t *testing.T)   { playStory(t, "hazard_25_stale_snapshot") }
-func TestHazard44_Sleep(t *testing.T)           { playStory(t, "hazard_44_sleep") }
+func TestHazard17_DelayedRound(t *testing.T)  { playStory(t, "hazard_17_delayed_round") }
+func TestHazard19_Lease(t *testing.T)         { playStory(t, "hazard_19_lease") }
+func TestHazard21_PreVote(t *testing.T)       { playStory(t, "hazard_21_pre_vote") }
+func TestHazard25_StaleSnapshot(t *testing.T) { playStory(t, "hazard_25_stale_snapshot") }
+func TestHazard44_Sleep(t *testing.T)         { playStory(t, "hazard_44_sleep") }
+func TestHazard44_LearnerRestartsInASleepingGroup(t *testing.T) {
+	playStory(t, "hazard_44_learner_restarts")
+}
 func TestHazard45_UncommittedTail(t *testing.T) { playStory(t, "hazard_45_uncommitted_tail") }

@@ -28,6 +28,7 @@ func (c *Core) Tick(now int64) {
 		c.becomeFollower(c.state.Term, 0)
 	default:
 		c.resetElectionTimer()
+		c.askToBeHeard()
 	}
 }
 
