@@ -100,7 +100,7 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	f.Uint64Var(&s.seed, "seed", 0, "the seed to run; with --for or --count the first one")
 	f.Uint64Var(&s.count, "count", 0, "run so many seeds")
 	f.StringVar(&faults, "faults", "all", "run with no other kinds of faults than these, comma separated: "+sim.AllFaults.String())
-	f.Int64Var(&s.steps, "steps", 0, "end the faults after so many steps of a run")
+	f.Int64Var(&s.steps, "steps", 0, "end the faults of a run after so many steps; 0 leaves it to the seed")
 	f.IntVar(&s.workers, "workers", runtime.GOMAXPROCS(0), "how many seeds run at a time")
 	f.BoolVar(&s.mutants, "mutants", false, "plant bugs and tell which are found")
 	f.StringVar(&s.only, "only", "", "with --mutants: plant only those whose name contains this")
@@ -138,7 +138,9 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 // plan is the plan of a seed under these settings.
 func (s *settings) plan(seed uint64) sim.Plan {
 	p := sim.NewPlan(seed, s.faults)
-	p.Steps = s.steps
+	if s.steps > 0 {
+		p.Steps = s.steps
+	}
 	switch s.broken {
 	case "nosync":
 		p.Broken = sim.NoSync

@@ -46,13 +46,14 @@ func (t *tally) add(r *sim.Result) {
 }
 
 // line is the progress of a second.
-func (t *tally) line(took time.Duration, workers int) string {
+func (t *tally) line(took, computed time.Duration) string {
 	return fmt.Sprintf("%6.0f s  %d seeds  %d steps  %s simulated  %d checks  %d faults  %.0f steps/s a core",
-		took.Seconds(), t.seeds, t.steps, t.simulated.Round(time.Second), t.checked, sum(t.faults), t.speed(took, workers))
+		took.Seconds(), t.seeds, t.steps, t.simulated.Round(time.Second), t.checked, sum(t.faults), t.speed(computed))
 }
 
-func (t *tally) speed(took time.Duration, workers int) float64 {
-	return float64(t.steps) / took.Seconds() / float64(workers)
+// speed is in steps a second of computing.
+func (t *tally) speed(computed time.Duration) float64 {
+	return float64(t.steps) / max(computed.Seconds(), 1e-9)
 }
 
 func sum(m map[string]int64) (n int64) {
@@ -79,17 +80,17 @@ type report struct {
 	Violations       []string         `json:"violations"`
 	Shrunk           string           `json:"shrunk,omitempty"`
 	Mutants          *mutantReport    `json:"mutants,omitempty"`
-	// StepsPerSecond is of one worker.
+	// StepsPerSecond is of one core, by the time that was computed.
 	StepsPerSecond float64 `json:"steps_per_second"`
 	Seconds        float64 `json:"seconds"`
 }
 
-func (t *tally) report(took time.Duration, workers int) report {
+func (t *tally) report(took, computed time.Duration) report {
 	return report{
 		Seeds: t.seeds, Steps: t.steps, Checked: t.checked, SimulatedSeconds: t.simulated.Seconds(),
 		Faults: t.faults, Events: t.counts, Commands: t.commands, Acknowledged: t.acknowledged,
 		Unknown: t.unknown, Refused: t.refused, Reads: t.reads, Boots: t.boots,
-		Violations: append([]string{}, t.violations...), StepsPerSecond: t.speed(took, workers), Seconds: took.Seconds(),
+		Violations: append([]string{}, t.violations...), StepsPerSecond: t.speed(computed), Seconds: took.Seconds(),
 	}
 }
 

@@ -27,7 +27,7 @@ func runOne(s *settings, stdout, stderr io.Writer) (report, bool) {
 	result := sim.Run(p)
 	var t tally
 	t.add(&result)
-	r := t.report(time.Since(began), 1)
+	r := t.report(since(began))
 	if result.Violation != nil {
 		fmt.Fprintf(stderr, "seed %d: %v\n", s.seed, result.Violation)
 	}
@@ -85,11 +85,11 @@ func runMany(ctx context.Context, s *settings, stderr io.Writer) (report, bool) 
 			running = false
 		case <-progress.C:
 			mu.Lock()
-			fmt.Fprintln(stderr, total.line(time.Since(began), s.workers))
+			fmt.Fprintln(stderr, total.line(since(began)))
 			mu.Unlock()
 		}
 	}
-	r := total.report(time.Since(began), s.workers)
+	r := total.report(since(began))
 	for _, p := range failing {
 		if s.noShrink || r.Shrunk != "" {
 			break
@@ -102,6 +102,15 @@ func runMany(ctx context.Context, s *settings, stderr io.Writer) (report, bool) 
 		}
 	}
 	return r, len(failing) > 0
+}
+
+// since tells how much time passed, and how much was computed in it.
+func since(began time.Time) (took, computed time.Duration) {
+	took = time.Since(began)
+	if computed = cpuTime(); computed == 0 {
+		computed = took
+	}
+	return took, computed
 }
 
 // replay is the command that runs a plan again.

@@ -51,7 +51,7 @@ type Mutant struct {
 
 // All returns every mutant, those of one package together.
 func All() []Mutant {
-	return slices.Concat(consensusMutants)
+	return slices.Concat(consensusMutants, groupMutants, walMutants)
 }
 
 // Find returns the mutant of that name.

@@ -1,0 +1,119 @@
+package mutants
+
+// groupMutants are bugs of running members: applying, sessions, snapshots, reads.
+var groupMutants = []Mutant{
+	{
+		Name: "duplicate-applied-again", Hazard: 41, File: "group/apply.go",
+		Old: "case verdictDuplicate:\n\t\t\treturn answer, nil", New: "case verdictDuplicate:\n\t\t\t_ = answer",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "acknowledged-command-applied-again", Hazard: 41, File: "group/sessions.go",
+		Old: "case sequence < s.mark, sequence >= maxSequence:\n\t\treturn verdictExpired, nil", New: "case sequence < s.mark, sequence >= maxSequence:\n\t\treturn verdictFresh, nil",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "command-of-expired-session-applied", Hazard: 42, File: "group/sessions.go",
+		Old: "if s == nil {\n\t\treturn verdictExpired, nil", New: "if s == nil {\n\t\treturn verdictFresh, nil",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "sessions-expire-by-the-members-clock", Hazard: 42, File: "group/apply.go",
+		Old: "a.sessions.expire(a.time)", New: "a.sessions.expire(m.host.exec.Now().UnixNano())",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "session-evicted-by-count", Hazard: 42, File: "group/sessions.go",
+		Old: "\tt.insert(s)\n\treturn index, nil", New: "\tt.insert(s)\n\tif len(t.sessions) > 4 {\n\t\tt.oldest.mark, t.oldest.end, t.oldest.ring = 1, 1, nil\n\t}\n\treturn index, nil",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "snapshot-without-sessions", Hazard: 41, File: "group/snapshot.go",
+		Old: "a.sessions.appendTo(nil)", New: "newSessionTable(0, 0).appendTo(nil)",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "snapshot-without-time", Hazard: 15, File: "group/snapshot.go",
+		Old: "b = appendUint64(b, uint64(a.time))", New: "b = appendUint64(b, 0)",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "snapshot-names-a-later-index", Hazard: 15, File: "group/snapshot.go",
+		Old: "meta := consensus.SnapshotMeta{Index: a.index, Term: a.term,", New: "a.index++\n\tmeta := consensus.SnapshotMeta{Index: a.index, Term: a.term,",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "log-given-up-before-the-snapshot-is-durable", Hazard: 28, File: "group/snapshot.go",
+		Old: "\tm.host.snapshots.run(func() {\n\t\tsize, err := m.saveSnapshot(", New: "\tm.lane.call(func() { m.snapshotSaved(meta) })\n\tm.host.snapshots.run(func() {\n\t\tsize, err := m.saveSnapshot(",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "log-reset-before-the-snapshot-is-installed", Hazard: 25, File: "group/snapshot.go",
+		Old:      "\tm.host.snapshots.run(func() {\n\t\terr := m.commitSnapshot(r.writer, in.meta, r.size)\n\t\tm.lane.call(func() { m.installed(in, err) })\n\t})",
+		New:      "\tm.lane.call(func() { m.installed(in, nil) })\n\tm.host.snapshots.run(func() { m.commitSnapshot(r.writer, in.meta, r.size) })",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "writes-overtake-an-install-on-disk", Hazard: 25, File: "group/lane.go",
+		Old: "case w.Install != nil || m.installing != nil:", New: "case w.Install != nil:",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "installed-and-not-restored", Hazard: 25, File: "group/snapshot.go",
+		Old: "\tm.enqueueTask(applyTask{restore: true})\n\tfor i", New: "\tfor i",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "answer-by-index-alone", Hazard: 24, File: "group/member.go",
+		Old: "p.waiters, p.index == index && p.term == term", New: "p.waiters, p.index == index",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "read-answered-before-its-index-is-applied", Hazard: 18, File: "group/member.go",
+		Old: "if !b.allowed || b.index > m.appliedAt {", New: "if !b.allowed {",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "lease-read-before-its-index-is-applied", Hazard: 16, File: "group/member.go",
+		Old: "index > 0 && index <= m.appliedAt", New: "index > 0",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "lease-not-looked-at-again", Hazard: 19, File: "group/calls.go",
+		Old: "return g.LeaseUntil != 0 && h.exec.Monotonic() >= g.LeaseUntil ||", New: "return",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "lease-as-long-as-the-timeout", Hazard: 19, File: "group/host.go",
+		Old: "cc.LeaseNanos = max(1, int64(c.ElectionTimeout-c.LeaseDrift-3*m.host.tick))", New: "cc.LeaseNanos = int64(c.ElectionTimeout + c.LeaseDrift)",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "grant-serves-another-member", Hazard: 37, File: "group/calls.go",
+		Old: "g.member != nil && h.member(g.member.spec.Group) != g.member", New: "false",
+		CaughtBy: "./group -run ^TestAGrantIsForOneMember$",
+	},
+	{
+		Name: "failed-write-counts", Hazard: 31, File: "group/lane.go",
+		Old: "\tif err != nil {\n\t\tl.host.walFailed(w, err)\n\t\treturn\n\t}\n\tif len(w.tickets) == 0 {", New: "\tif len(w.tickets) == 0 {",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "full-disk-drops-a-batch", Hazard: 32, File: "group/lane.go",
+		Old: "\t\tl.blocked = true\n\t\treturn\n", New: "\t\tl.batch, l.writes = nil, nil\n\t\treturn\n",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "silent-node-wakes-nobody", Hazard: 44, File: "group/liveness.go",
+		Old: "silent = append(silent, n)", New: "_ = silent",
+		CaughtBy: simulated,
+	},
+	{
+		Name: "state-restored-from-a-snapshot-of-the-past", Hazard: 25, File: "group/snapshot.go",
+		Old: "ok && have.Index >= meta.Index {", New: "ok && have.Index > meta.Index+1<<40 {",
+		CaughtBy: simulated,
+	},
+}
+
+// simulated are the seeds that every change must stand.
+const simulated = "./internal/sim -run ^TestSeeds$"
