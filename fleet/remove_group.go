@@ -88,8 +88,8 @@ func (n *Node) seal(ctx context.Context, g *catalogue.Group, closed bool) error 
 	ctx, cancel := exec.WithTimeout(ctx, n.exec, sealTimeout)
 	defer cancel()
 	return n.atLeader(ctx, g.Name, func(ctx context.Context, route cache.Route) error {
-		if route.Group != g.ID {
-			return ErrNoGroup
+		if err := sameGroup(route, g); err != nil {
+			return err
 		}
 		if route.Leader == n.id {
 			return n.sealHere(ctx, g.ID, closed)
@@ -97,6 +97,19 @@ func (n *Node) seal(ctx context.Context, g *catalogue.Group, closed bool) error 
 		_, err := n.ask(ctx, route.Leader, appendGroup(nil, opSeal, g.ID, sealBody(closed)))
 		return err
 	})
+}
+
+// sameGroup refuses a route that leads to another group of the name. One to an older
+// group is left over from before that was removed: it is given up, and the next try
+// finds the group itself.
+func sameGroup(route cache.Route, g *catalogue.Group) error {
+	switch {
+	case route.Group < g.ID:
+		return fmt.Errorf("group %q: the route leads to what had the name before: %w", g.Name, group.ErrNoMember)
+	case route.Group > g.ID:
+		return fmt.Errorf("group %q was removed and added again: %w", g.Name, ErrNoGroup)
+	}
+	return nil
 }
 
 // sealBody is not empty to close, empty to open.
@@ -137,8 +150,8 @@ func (n *Node) exportHere(ctx context.Context, g ident.GroupID) (exported, error
 func (n *Node) export(ctx context.Context, g *catalogue.Group) (*catalogue.Archive, error) {
 	var e exported
 	err := n.atLeader(ctx, g.Name, func(ctx context.Context, route cache.Route) (err error) {
-		if route.Group != g.ID {
-			return ErrNoGroup
+		if err := sameGroup(route, g); err != nil {
+			return err
 		}
 		if route.Leader == n.id {
 			e, err = n.exportHere(ctx, g.ID)

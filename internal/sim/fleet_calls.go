@@ -283,12 +283,16 @@ func (f *fleetRun) remove(m *machine, n *name) {
 	if f.does(Archive) && (!f.does(ReAdd) || f.chance(60)) {
 		opts = append(opts, fleet.Keep())
 	}
-	l := n.lineage
+	l, began := n.lineage, f.now
 	f.act(m, func(ctx context.Context, api *fleet.Node) {
 		err := api.RemoveConsensusGroup(ctx, n.text, opts...)
 		f.logf("remove %s on node %d: %v", n.text, m.node.id, err)
 		if err == nil && n.group == 0 {
-			l.removed = f.now
+			// Where nobody led it for three seconds it is removed without having been
+			// closed, and members out of reach may serve on.
+			if len(opts) > 0 || f.now-began < int64(2800*time.Millisecond) {
+				l.removed = f.now
+			}
 			f.result.Counts["removed"]++
 		}
 	}, func() { f.tend(n) })

@@ -25,7 +25,7 @@ func (f *fleetRun) healFleet() {
 	f.forgetLost()
 	limit := 60*time.Second + 3*f.plan.purgeAfter + 10*f.plan.settle
 	if !f.runUntil(f.now+int64(limit), f.allGood) && f.failure == nil {
-		f.unhealed("%s", f.whatIsBad())
+		f.unhealed("%s: %s", f.whatIsBad(), f.describeCatalogue())
 		return
 	}
 	if f.failure == nil {
@@ -104,6 +104,26 @@ func (f *fleetRun) whatIsBad() string {
 		}
 	}
 	return ""
+}
+
+// describeCatalogue says who takes part in the catalogue, and how far each is.
+func (f *fleetRun) describeCatalogue() string {
+	g := f.groupOf(ident.Catalogue)
+	if g == nil {
+		return "there is no catalogue"
+	}
+	s := fmt.Sprintf("catalogue: committed %d, %v; on disks:%s", g.committed, g.configs[len(g.configs)-1].config, g.onDisks())
+	for _, m := range f.machines {
+		if m.node.host == nil {
+			continue
+		}
+		if info, ok := m.node.host.Info(ident.Catalogue); ok {
+			s += fmt.Sprintf("; node %d: member %d, %v of term %d, leader %d", m.node.id, info.Member, info.Role, info.Term, info.Leader)
+		} else {
+			s += fmt.Sprintf("; node %d: none", m.node.id)
+		}
+	}
+	return s
 }
 
 func (f *fleetRun) machineWith(id ident.NodeID) *machine {
