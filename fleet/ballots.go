@@ -209,11 +209,8 @@ func (p *proposal) count(from ident.NodeID, r foundReply) {
 	}
 }
 
-// unheard notes that a voter did not answer.
-func (p *proposal) unheard(from ident.NodeID, err error) {
-	p.voters[from] = true
-	p.problem = err
-}
+// knows notes a voter, which counts whether it answers or not.
+func (p *proposal) knows(voter ident.NodeID) { p.voters[voter] = true }
 
 func (p *proposal) needed() int  { return max(p.founders, len(p.voters)/2+1) }
 func (p *proposal) enough() bool { return len(p.votes) >= p.needed() }

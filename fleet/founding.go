@@ -28,6 +28,9 @@ const (
 	lookAround = 5 * time.Second
 	// agreeTimeout bounds one round of votes.
 	agreeTimeout = 2 * time.Second
+	// agreeRest is how long the rest is waited for once there are votes enough: they may
+	// see nodes that count, and one that does not answer must not use up the round.
+	agreeRest = 200 * time.Millisecond
 	// foundInstead is how long a node waits for the one whose turn it is to found,
 	// before it tries itself: that one may be frozen, or never be activated.
 	foundInstead = 10 * time.Second
@@ -117,8 +120,6 @@ func (n *Node) fresh(members []gossip.Member) []gossip.Meta {
 // agree has the fresh nodes choose who founds, and tells that node. It is an error
 // when they did not agree, which may be tried again.
 func (n *Node) agree(ctx context.Context, fresh []gossip.Meta) error {
-	ctx, cancel := exec.WithTimeout(ctx, n.exec, agreeTimeout)
-	defer cancel()
 	p, err := n.ballots.propose(founding{ident.FleetID(n.newID()), n.id}, n.cfg.Founders)
 	if err != nil {
 		return err
@@ -138,7 +139,9 @@ func (n *Node) agree(ctx context.Context, fresh []gossip.Meta) error {
 	}
 	for _, m := range fresh {
 		if m.Node == value.Founder {
-			_, err := n.askToFound(ctx, m, request)
+			asking, cancel := exec.WithTimeout(ctx, n.exec, agreeTimeout)
+			_, err := n.askToFound(asking, m, request)
+			cancel()
 			if err != nil {
 				return fmt.Errorf("node %s was chosen to found a fleet: %w", m.Name, err)
 			}
@@ -150,18 +153,30 @@ func (n *Node) agree(ctx context.Context, fresh []gossip.Meta) error {
 
 // collect asks all fresh nodes at once, this one too, and counts their votes.
 func (n *Node) collect(ctx context.Context, fresh []gossip.Meta, request foundRequest, p *proposal) {
+	ctx, cancel := exec.WithTimeout(ctx, n.exec, agreeTimeout)
+	defer cancel()
+	for _, m := range fresh {
+		p.knows(m.Node)
+	}
 	var mu sync.Mutex
+	var rest func() bool
 	_ = n.each(len(fresh), len(fresh), func(i int) error {
 		reply, err := n.askToFound(ctx, fresh[i], request)
 		mu.Lock()
 		defer mu.Unlock()
-		if err == nil {
-			p.count(fresh[i].Node, reply)
-		} else {
-			p.unheard(fresh[i].Node, err)
+		if err != nil {
+			p.problem = err
+			return nil
+		}
+		p.count(fresh[i].Node, reply)
+		if rest == nil && p.enough() {
+			rest = n.exec.AfterFunc(agreeRest, cancel)
 		}
 		return nil
 	})
+	if rest != nil {
+		rest()
+	}
 }
 
 func (n *Node) askToFound(ctx context.Context, m gossip.Meta, request foundRequest) (foundReply, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"testing"
 	"time"
@@ -82,4 +83,53 @@ func TestHazard39_MoreNodesThanFoundersFoundOneFleet(t *testing.T) {
 			return
 		}
 	}
+}
+
+// A node that gossip hears and that does not answer keeps the others from founding as
+// little as one that is not there.
+func TestANodeThatDoesNotAnswerHoldsUpNoFounding(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var nodes []*fleet.Node
+	for i := range 3 {
+		cfg := testConfig(t, fmt.Sprintf("n%d", i+1))
+		cfg.Founders, cfg.InMemory, cfg.DataDir = 2, true, ""
+		if i > 0 {
+			cfg.Join = []string{nodes[0].GossipAddr()}
+		} else {
+			cfg.Join = []string{"127.0.0.1:1"}
+		}
+		if i == 1 {
+			cfg.AdvertiseListen = silent.Addr().String()
+		}
+		n, err := fleet.Open(ctx, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { n.Close() })
+		nodes = append(nodes, n)
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for seen := 0; seen < 3; <-tick.C {
+		members, err := nodes[0].GossipMembers(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = len(members)
+	}
+	var wg sync.WaitGroup
+	for _, i := range []int{0, 2} {
+		wg.Go(func() {
+			if err := nodes[i].Activate(ctx, "z"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
