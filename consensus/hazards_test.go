@@ -270,6 +270,9 @@ func TestHazard44_StaleSleepAndWakeUp(t *testing.T) {
 	if said := s.hear(Message{Kind: MsgHeartbeat, From: 3, Term: 1}); !s.Asleep() || !has(said, MsgAppendReply) {
 		t.Fatalf("woken by a leader of old, or does not tell it so: %v", said)
 	}
+	if s.hear(Message{Kind: MsgWakeUp, From: 9, Term: 2}); !s.Asleep() {
+		t.Fatal("woken by one that is no member")
+	}
 	s.Wake()
 	if said := s.take(); s.Asleep() || !has(said, MsgWakeUp) {
 		t.Fatalf("woken, and says %v", said)
