@@ -80,7 +80,7 @@ var groupMutants = []Mutant{
 	},
 	{
 		Name: "lease-not-looked-at-again", Hazard: 19, File: "group/calls.go",
-		Old: "return g.LeaseUntil != 0 && h.exec.Monotonic() >= g.LeaseUntil ||", New: "return",
+		Old: "return g.LeaseUntil != 0 && h.exec.Monotonic() >= g.LeaseUntil ||", New: "return false ||",
 		CaughtBy: simulated,
 	},
 	{
