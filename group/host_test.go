@@ -138,6 +138,41 @@ func TestSleepingGroupWakes(t *testing.T) {
 	}
 }
 
+// The leader of a sleeping group hears nobody: it must not pass for a leader for
+// ever when the nodes of a majority are gone.
+func TestSleepingLeaderNoticesThatItsQuorumIsGone(t *testing.T) {
+	c := newCluster(t, 3, sumType)
+	config := quick
+	config.SleepAfter = 100 * time.Millisecond
+	c.add(g1, "sum", config, 1, 2, 3)
+	c.command(g1, Proposal{Body: number(1)})
+	leader := c.leader(g1)
+	asleep := func() bool {
+		info, ok := c.host(leader).Info(g1)
+		return ok && info.Asleep && info.Role == consensus.Leader
+	}
+	c.eventually("the idle group sleeps", asleep)
+	var others []ident.NodeID
+	for id := range c.nodes {
+		if id != leader {
+			others = append(others, id)
+		}
+	}
+	c.stop(others[0])
+	c.eventually("one node is gone", func() bool {
+		d, ok := c.host(leader).Silent(others[0])
+		return ok && d > nodeTimeout+2*nodeHeartbeat
+	})
+	c.stop(others[1])
+	c.eventually("the leader steps down", func() bool {
+		info, ok := c.host(leader).Info(g1)
+		return ok && !info.Asleep && info.Role != consensus.Leader
+	})
+	if s, err := c.host(leader).Salvage(t.Context(), g1); err != nil || s.Index == 0 {
+		t.Errorf("salvaged %+v, %v", s, err)
+	}
+}
+
 func TestMembersMove(t *testing.T) {
 	c := newCluster(t, 4, sumType)
 	c.add(g1, "sum", quick, 1, 2, 3)

@@ -6,13 +6,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
 // Between two nodes there is one sign of life, not one for each group that they
 // share. It speaks for all sleeping groups: a node that falls silent, or that
 // comes back as another process, wakes the groups here that it led, and their
-// members elect another leader by their own timeouts.
+// members elect another leader by their own timeouts. A node that falls silent also
+// wakes those that are led here and have no quorum without it: asleep their leader
+// would not notice, and pass for one.
 type liveness struct {
 	mu    sync.Mutex
 	peers map[ident.NodeID]*peerLife
@@ -29,7 +32,7 @@ const (
 	// nodeHeartbeat is how often a node tells its peers that it lives.
 	nodeHeartbeat = 200 * time.Millisecond
 	// nodeTimeout is how long a node may be silent before the sleeping groups that
-	// it led wake.
+	// it led, or that need it, wake.
 	nodeTimeout = time.Second
 	// diskStall is how long one sync may take before the node stops claiming to be
 	// well: a leader whose disk hangs must be replaceable.
@@ -85,7 +88,7 @@ func (h *Host) Heartbeat(from ident.NodeID, boot uint64, _ []byte) {
 	l.mu.Unlock()
 	if restarted {
 		// The process that led is gone even though its node was never silent for long.
-		h.wakeLedBy(from)
+		h.wakeSleeping(func(m *member) bool { return m.info.Load().Leader == from })
 	}
 }
 
@@ -110,38 +113,60 @@ func (h *Host) runLiveness(ctx context.Context) {
 }
 
 // Probe tells the peers that this node lives, and wakes the groups that a silent
-// one led.
+// one led, or without which they have no quorum.
 func (h *Host) Probe() {
 	now := h.exec.Monotonic()
 	l := &h.liveness
 	l.mu.Lock()
-	to, silent := make([]ident.NodeID, 0, len(l.peers)), []ident.NodeID(nil)
+	to := make([]ident.NodeID, 0, len(l.peers))
+	silent, down := make(map[ident.NodeID]bool), make(map[ident.NodeID]bool)
 	for n, p := range l.peers {
 		to = append(to, n)
 		if !p.down && now-p.last > int64(nodeTimeout) {
 			p.down = true
-			silent = append(silent, n)
+			silent[n] = true
+		}
+		if p.down {
+			down[n] = true
 		}
 	}
 	l.mu.Unlock()
 	slices.Sort(to)
-	slices.Sort(silent)
 	if !h.diskStalled() {
 		for _, n := range to {
 			h.transport.SendHeartbeat(n, nil)
 		}
 	}
-	for _, n := range silent {
-		h.wakeLedBy(n)
+	if len(silent) > 0 {
+		h.wakeSleeping(func(m *member) bool {
+			leader := m.info.Load().Leader
+			return silent[leader] || leader == h.node && lacksQuorum(m.core.Configuration(), down)
+		})
 	}
 }
 
-// wakeLedBy wakes the sleeping members here whose leader was on a node.
-func (h *Host) wakeLedBy(node ident.NodeID) {
+// lacksQuorum tells whether a group has no majority of its voters left without the
+// nodes that are down.
+func lacksQuorum(c *consensus.Configuration, down map[ident.NodeID]bool) bool {
+	lacks := func(voters []consensus.Member) bool {
+		up := 0
+		for _, v := range voters {
+			if !down[ident.NodeID(v.Node)] {
+				up++
+			}
+		}
+		return len(voters) > 0 && up <= len(voters)/2
+	}
+	return lacks(c.Voters) || lacks(c.Outgoing)
+}
+
+// wakeSleeping wakes the sleeping members here for which should answers true. It is
+// asked on the member's lane.
+func (h *Host) wakeSleeping(should func(*member) bool) {
 	for _, l := range h.lanes {
 		l.call(func() {
 			for _, m := range l.inOrder() {
-				if m.live() && m.core.Asleep() && m.info.Load().Leader == node {
+				if m.live() && m.core.Asleep() && should(m) {
 					m.core.Wake()
 					l.touch(m)
 				}
