@@ -34,7 +34,10 @@ type settings struct {
 	one       bool // --seed was given
 	count     uint64
 	first     uint64
+	level     string
 	faults    sim.Faults
+	fleet     sim.Faults // and of a fleet's run
+	acts      sim.Acts
 	steps     int64
 	workers   int
 	mutants   bool
@@ -99,7 +102,8 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	f.DurationVar(&s.duration, "for", 0, "run seeds for so long; without it and --count: 10s")
 	f.Uint64Var(&s.seed, "seed", 0, "the seed to run; with --for or --count the first one")
 	f.Uint64Var(&s.count, "count", 0, "run so many seeds")
-	f.StringVar(&faults, "faults", "all", "run with no other kinds of faults than these, comma separated: "+sim.AllFaults.String())
+	f.StringVar(&s.level, "level", "group", "what is simulated: group (groups on hosts), fleet (whole nodes), or all of them in turn")
+	f.StringVar(&faults, "faults", "all", "run with no other kinds of faults than these, comma separated; of groups: "+sim.AllFaults.String()+"; of fleets: "+sim.FleetFaults.String()+","+sim.AllActs.String())
 	f.Int64Var(&s.steps, "steps", 0, "end the faults of a run after so many steps; 0 leaves it to the seed")
 	f.IntVar(&s.workers, "workers", runtime.GOMAXPROCS(0), "how many seeds run at a time")
 	f.BoolVar(&s.mutants, "mutants", false, "plant bugs and tell which are found")
@@ -115,9 +119,8 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("what is %q? All settings are flags; see --help", f.Arg(0))
 	}
-	var err error
-	if s.faults, err = sim.ParseFaults(faults); err != nil {
-		return nil, fmt.Errorf("--faults: %w", err)
+	if err := s.chooseFaults(faults); err != nil {
+		return nil, err
 	}
 	switch s.broken {
 	case "", "nosync", "wildclocks":
@@ -133,6 +136,29 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 		s.duration = 10 * time.Second
 	}
 	return s, nil
+}
+
+// chooseFaults reads --faults as the level means it.
+func (s *settings) chooseFaults(faults string) (err error) {
+	s.faults, s.fleet, s.acts = sim.AllFaults, sim.FleetFaults, sim.AllActs
+	switch s.level {
+	case "group":
+		s.faults, err = sim.ParseFaults(faults)
+	case "fleet":
+		if faults != "all" {
+			s.fleet, s.acts, err = sim.ParseFleetFaults(faults)
+		}
+	case "all":
+		if faults != "all" {
+			return fmt.Errorf("--faults is for one level: give --level group or --level fleet")
+		}
+	default:
+		return fmt.Errorf("--level is %q: give group, fleet or all", s.level)
+	}
+	if err != nil {
+		return fmt.Errorf("--faults: %w", err)
+	}
+	return nil
 }
 
 // plan is the plan of a seed under these settings.

@@ -17,14 +17,53 @@ const shrinkTries = 200
 // repeatEvery is how many seeds there are to one that runs twice.
 const repeatEvery = 100
 
+// candidate is one run that can be done, and done again.
+type candidate struct {
+	seed   uint64
+	run    func(log io.Writer) sim.Result
+	replay string
+	// shrink looks for a smaller run that fails; nil where there is no way.
+	shrink func() (replay string, found *sim.Violation)
+}
+
+// candidate gives the i-th run.
+func (s *settings) candidate(i uint64) candidate {
+	const eachFleet = 8 // with --level all: so many runs are one of a fleet and others of groups
+	switch {
+	case s.level == "fleet":
+		return s.fleetCandidate(s.first + i)
+	case s.level == "all" && i%eachFleet == eachFleet-1:
+		return s.fleetCandidate(s.first + i/eachFleet)
+	}
+	p := s.plan(s.first + i)
+	return candidate{
+		seed: p.Seed, replay: replay(s, p),
+		run: func(log io.Writer) sim.Result { p := p; p.Log = log; return sim.Run(p) },
+		shrink: func() (string, *sim.Violation) {
+			small, result := sim.Shrink(p, shrinkTries)
+			return replay(s, small), result.Violation
+		},
+	}
+}
+
+func (s *settings) fleetCandidate(seed uint64) candidate {
+	p := sim.NewFleetPlan(seed, s.fleet, s.acts)
+	p.Steps = s.steps
+	command := fmt.Sprintf("go run ./cmd/fleetsim --level fleet --seed %d --faults %v,%v", seed, p.Faults, p.Acts)
+	if p.Steps > 0 {
+		command += fmt.Sprintf(" --steps %d", p.Steps)
+	}
+	return candidate{seed: seed, replay: command, run: func(log io.Writer) sim.Result { p := p; p.Log = log; return sim.RunFleet(p) }}
+}
+
 // runOne runs a single seed.
 func runOne(s *settings, stdout, stderr io.Writer) (report, bool) {
-	p := s.plan(s.seed)
+	var log io.Writer
 	if s.trace {
-		p.Log = stdout
+		log = stdout
 	}
 	began := time.Now()
-	result := sim.Run(p)
+	result := s.candidate(0).run(log)
 	var t tally
 	t.add(&result)
 	r := t.report(since(began))
@@ -47,7 +86,7 @@ func runMany(ctx context.Context, s *settings, stderr io.Writer) (report, bool) 
 	var next atomic.Uint64
 	var mu sync.Mutex
 	var total tally
-	var failing []sim.Plan
+	var failing []candidate
 	began := time.Now()
 	var wg sync.WaitGroup
 	for range s.workers {
@@ -57,18 +96,18 @@ func runMany(ctx context.Context, s *settings, stderr io.Writer) (report, bool) 
 				if s.count > 0 && i >= s.count {
 					return
 				}
-				p := s.plan(s.first + i)
-				result := sim.Run(p)
-				if result.Violation == nil && p.Seed%repeatEvery == 0 {
-					if again := sim.Run(p); again.Trace != result.Trace {
+				c := s.candidate(i)
+				result := c.run(nil)
+				if result.Violation == nil && i%repeatEvery == 0 {
+					if again := c.run(nil); again.Trace != result.Trace {
 						result.Violation = &sim.Violation{Invariant: sim.Replays, Detail: fmt.Sprintf("trace %x and then %x", result.Trace, again.Trace), Step: result.Steps}
 					}
 				}
 				mu.Lock()
 				total.add(&result)
 				if result.Violation != nil {
-					failing = append(failing, p)
-					fmt.Fprintf(stderr, "\nseed %d: %v\nreplay: %s\n", p.Seed, result.Violation, replay(s, p))
+					failing = append(failing, c)
+					fmt.Fprintf(stderr, "\nseed %d: %v\nreplay: %s\n", c.seed, result.Violation, c.replay)
 					stop()
 				}
 				mu.Unlock()
@@ -90,15 +129,14 @@ func runMany(ctx context.Context, s *settings, stderr io.Writer) (report, bool) 
 		}
 	}
 	r := total.report(since(began))
-	for _, p := range failing {
-		if s.noShrink || r.Shrunk != "" {
-			break
+	for _, c := range failing {
+		if s.noShrink || c.shrink == nil || r.Shrunk != "" {
+			continue
 		}
-		fmt.Fprintf(stderr, "looking for a smaller plan than that of seed %d ...\n", p.Seed)
-		small, result := sim.Shrink(p, shrinkTries)
-		if result.Violation != nil {
-			r.Shrunk = replay(s, small)
-			fmt.Fprintf(stderr, "smallest: %v\nreplay: %s\n", result.Violation, r.Shrunk)
+		fmt.Fprintf(stderr, "looking for a smaller plan than that of seed %d ...\n", c.seed)
+		if command, found := c.shrink(); found != nil {
+			r.Shrunk = command
+			fmt.Fprintf(stderr, "smallest: %v\nreplay: %s\n", found, r.Shrunk)
 		}
 	}
 	return r, len(failing) > 0

@@ -29,14 +29,15 @@ type node struct {
 	restarting  bool
 	away        bool // it is not to start
 
-	process *process
-	log     *wal.Log
-	host    *group.Host
-	workDue bool
-	diskDue int64 // when the log gets its turn; 0: it has nothing to do
-	inTurn  bool  // the log's turn is held up by a slow disk
-	bodies  [1][]byte
-	hosted  map[ident.GroupID]ident.MemberID // members that were started or resumed here
+	process           *process
+	log               *wal.Log
+	host              *group.Host
+	workDue           bool
+	jobsDue, applyDue bool
+	diskDue           int64 // when the log gets its turn; 0: it has nothing to do
+	inTurn            bool  // the log's turn is held up by a slow disk
+	bodies            [1][]byte
+	hosted            map[ident.GroupID]ident.MemberID // members that were started or resumed here
 }
 
 func (w *world) newNode(place int) *node {
@@ -59,7 +60,7 @@ func (n *node) start() {
 	w := n.w
 	n.boot++
 	n.up, n.pausedUntil = true, 0
-	n.workDue, n.diskDue, n.inTurn = false, 0, false
+	n.workDue, n.jobsDue, n.applyDue, n.diskDue, n.inTurn = false, false, false, 0, false
 	n.process = &process{n: n}
 	n.hosted = make(map[ident.GroupID]ident.MemberID)
 	w.result.Boots++
@@ -124,9 +125,10 @@ func (n *node) openLog(checkpoints wal.Checkpoints) (*wal.Log, error) {
 
 // busy has the node do what waits in it, soon.
 func (n *node) busy() {
+	n.expectApply()
 	if !n.workDue && n.up {
 		n.workDue = true
-		n.push(n.w.random.Int64N(int64(20*time.Microsecond)), event{kind: eventWork})
+		n.push(n.w.about(n.w.plan.lag), event{kind: eventWork})
 	}
 }
 
@@ -143,7 +145,7 @@ func (n *node) schedule(k eventKind) {
 	n.push(n.clock.duration(every), event{kind: k})
 }
 
-// work gives one part of the host its turn; false: nothing waited.
+// work gives a lane its turn; false: nothing waited.
 func (n *node) work() bool {
 	n.workDue = false
 	h := n.host
@@ -151,24 +153,56 @@ func (n *node) work() bool {
 		return false // it opens
 	}
 	lanes := h.Lanes()
-	parts := lanes + 2
-	first := n.w.random.IntN(parts)
-	for i := range parts {
-		did := false
-		switch part := (first + i) % parts; part {
-		case lanes:
-			did = h.TurnApply()
-		case lanes + 1:
-			did = h.TurnJobs()
-		default:
-			did = h.TurnLane(part)
-		}
-		if did {
+	first := n.w.random.IntN(lanes)
+	for i := range lanes {
+		if h.TurnLane((first + i) % lanes) {
 			n.busy()
+			n.expectApply()
+			n.expectJobs()
 			return true
 		}
 	}
 	return false
+}
+
+// expectApply has committed entries applied, sooner or later.
+func (n *node) expectApply() {
+	if !n.applyDue && n.up {
+		n.applyDue = true
+		n.push(n.w.about(n.w.plan.applyLag), event{kind: eventApply})
+	}
+}
+
+// apply lets one member apply; false: none has anything to.
+func (n *node) apply() bool {
+	n.applyDue = false
+	if n.host == nil || !n.host.TurnApply() {
+		return false
+	}
+	n.busy()
+	n.expectApply()
+	n.expectJobs()
+	return true
+}
+
+// expectJobs has snapshots saved and installed, later: files take their time, and
+// much happens meanwhile.
+func (n *node) expectJobs() {
+	if !n.jobsDue && n.up {
+		n.jobsDue = true
+		n.push(n.w.about(4*n.w.plan.sync), event{kind: eventJobs})
+	}
+}
+
+// jobs does one job; false: none waits.
+func (n *node) jobs() bool {
+	n.jobsDue = false
+	if n.host == nil || !n.host.TurnJobs() {
+		return false
+	}
+	n.busy()
+	n.expectJobs()
+	return true
 }
 
 // diskWaits notes that the log has something to do.

@@ -25,7 +25,7 @@ var acts = map[Faults]func(*world){
 	Jump:      (*world).jumpClock,
 	Pause: func(w *world) {
 		if n := w.anyNode(); n.up {
-			n.pausedUntil = w.now + w.about(2*time.Second)
+			n.pausedUntil = max(n.pausedUntil, w.now+w.about(2*time.Second))
 		}
 	},
 	Crash: func(w *world) {

@@ -26,6 +26,7 @@ type Plan struct {
 	nodes, groups, members, clients, lanes int
 	config                                 group.Config
 	queued                                 int64         // bytes that may wait for a log
+	lag, applyLag                          time.Duration // until a lane, and a member that applies, has its turn, about
 	think                                  time.Duration // between two calls of a client
 	latency, sync                          time.Duration // of a message and of a disk, about
 	pace                                   time.Duration // between two faults of one kind, about
@@ -67,6 +68,8 @@ func NewPlan(seed uint64, allowed Faults) Plan {
 	p.sync = pick(r, 50*time.Microsecond, time.Millisecond, 10*time.Millisecond)
 	p.pace = pick(r, 200*time.Millisecond, 500*time.Millisecond, time.Second, 2*time.Second)
 	p.queued = pick[int64](r, 64<<20, 64<<20, 16<<10, 2<<10)
+	p.lag = pick(r, 10*time.Microsecond, 10*time.Microsecond, time.Millisecond, 10*time.Millisecond)
+	p.applyLag = pick(r, 10*time.Microsecond, 10*time.Microsecond, 5*time.Millisecond, 40*time.Millisecond)
 	c := &p.config
 	c.HeartbeatInterval = pick(r, 50*time.Millisecond, 50*time.Millisecond, 100*time.Millisecond)
 	c.ElectionTimeout = c.HeartbeatInterval * pick[time.Duration](r, 3, 3, 5, 8)

@@ -5,18 +5,31 @@ package sim
 // carries out at most tries plans and returns the smallest that failed, with what
 // came of it.
 func Shrink(p Plan, tries int) (Plan, Result) {
+	return shrink(p, tries, Run, func(p *Plan) *int64 { return &p.Steps }, func(p Plan) (less []Plan) {
+		p.Faults.each(func(_ int, f Faults) {
+			q := p
+			q.Faults &^= f
+			less = append(less, q)
+		})
+		return less
+	})
+}
+
+// shrink is Shrink for either kind of plan; without lists those that lack one kind
+// of fault.
+func shrink[P any](p P, tries int, run func(P) Result, steps func(*P) *int64, without func(P) []P) (P, Result) {
 	best := p
-	result := Run(p)
+	result := run(p)
 	if result.Violation == nil {
 		return p, result
 	}
 	failed := result.Violation.Invariant
-	try := func(q Plan) bool {
+	try := func(q P) bool {
 		if tries == 0 {
 			return false
 		}
 		tries--
-		r := Run(q)
+		r := run(q)
 		if r.Violation == nil || r.Violation.Invariant != failed {
 			return false
 		}
@@ -25,28 +38,28 @@ func Shrink(p Plan, tries int) (Plan, Result) {
 	}
 	for again := true; again && tries > 0; {
 		again = false
-		best.Faults.each(func(_ int, f Faults) {
-			q := best
-			q.Faults &^= f
-			if try(q) {
+		for i := 0; i < len(without(best)); {
+			if try(without(best)[i]) {
 				again = true
+			} else {
+				i++
 			}
-		})
+		}
 		// A run that fails while it heals may need less of a beginning.
 		q := best
-		q.Steps = min(result.Violation.Step, result.Steps) / 2
-		for q.Steps > 100 && tries > 0 {
+		*steps(&q) = min(result.Violation.Step, result.Steps) / 2
+		for *steps(&q) > 100 && tries > 0 {
 			if try(q) {
 				again = true
 				q = best
-				q.Steps = best.Steps / 2
+				*steps(&q) = *steps(&best) / 2
 				continue
 			}
-			more := (min(best.Steps, result.Steps) - q.Steps) * 3 / 4
+			more := (min(*steps(&best), result.Steps) - *steps(&q)) * 3 / 4
 			if more < 50 {
 				break
 			}
-			q.Steps += more
+			*steps(&q) += more
 		}
 	}
 	return best, result

@@ -37,7 +37,7 @@ func (w *world) tellEvent(e *event) {
 		var m consensus.Message
 		m.Decode(e.body[8:])
 		w.logf("node %d hears %v of group %d", e.node.id, m, binary.LittleEndian.Uint64(e.body))
-	case e.kind != eventDo && e.kind != eventTick && e.kind != eventWork:
+	case e.kind == eventDisk || e.kind == eventProbe || e.kind == eventHeartbeat:
 		w.logf("node %d: %s", e.node.id, eventNames[e.kind])
 	}
 }

@@ -54,11 +54,13 @@ const (
 	eventProbe
 	eventWork
 	eventDisk
+	eventApply
+	eventJobs
 	eventMessage
 	eventHeartbeat
 )
 
-var eventNames = [...]string{"other", "tick", "probe", "work", "disk", "message", "heartbeat"}
+var eventNames = [...]string{"other", "tick", "probe", "work", "disk", "apply", "jobs", "message", "heartbeat"}
 
 func (w *world) chance(percent int) bool { return w.random.IntN(100) < percent }
 
@@ -140,6 +142,16 @@ func (w *world) step() bool {
 		}
 	case eventDisk:
 		if !n.turnDisk() {
+			w.result.Steps--
+			return true
+		}
+	case eventApply:
+		if !n.apply() {
+			w.result.Steps--
+			return true
+		}
+	case eventJobs:
+		if !n.jobs() {
 			w.result.Steps--
 			return true
 		}
