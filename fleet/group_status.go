@@ -91,7 +91,7 @@ func (n *Node) GroupStatus(ctx context.Context, name string) (view.GroupStatus, 
 		n.tellFailed(ctx, g.ID, &v, r)
 		if !leads {
 			v.Leader = ""
-			v.Problems = append(v.Problems, n.leaderlessProblem(g, ns))
+			v.Problems = append(v.Problems, n.leaderlessProblem(g, ns, n.leaders(ctx).deaf))
 		}
 		return v, nil
 	})

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +39,7 @@ func (n *Node) problems(c *catalogue.Machine, nodes []catalogue.Node, ns names, 
 			out = append(out, view.Problem{Kind: "no_leader", Thing: "groups", Reason: fmt.Sprintf("%d more groups have no leader", len(leaderless)-i), Remedy: "see fleetctl group ls for which"})
 			break
 		}
-		out = append(out, n.leaderlessProblem(g, ns))
+		out = append(out, n.leaderlessProblem(g, ns, table.deaf))
 	}
 	few := 0
 	for _, g := range c.Groups("", c.NumGroups()) {
@@ -191,19 +192,34 @@ func (n *Node) foreignProblems() []view.Problem {
 	return out
 }
 
-// leaderlessProblem says whether a group lacks a quorum, and who is missing.
-func (n *Node) leaderlessProblem(g *catalogue.Group, ns names) view.Problem {
-	var missing []string
+// leaderlessProblem says whether a group lacks a quorum, and who is missing. Nodes
+// that gossip hears may still not answer: those are deaf.
+func (n *Node) leaderlessProblem(g *catalogue.Group, ns names, deaf []ident.NodeID) view.Problem {
+	var missing, mute []string
 	for _, m := range g.Configured {
-		if !n.hears(m.Node) {
+		switch {
+		case !n.hears(m.Node):
 			missing = append(missing, ns.of(m.Node))
+		case slices.Contains(deaf, m.Node):
+			mute = append(mute, ns.of(m.Node))
 		}
 	}
-	if len(missing)*2 >= len(g.Configured) && len(missing) > 0 {
+	return withoutLeader(g.Name, len(g.Configured), missing, mute)
+}
+
+func withoutLeader(group string, members int, missing, mute []string) view.Problem {
+	silent := append(mute, missing...)
+	switch {
+	case len(missing)*2 >= members && len(missing) > 0:
 		return view.Problem{
-			Kind: "no_quorum", Thing: g.Name, Reason: fmt.Sprintf("%d of %d members are on nodes that are gone: %s", len(missing), len(g.Configured), strings.Join(missing, ", ")),
-			Remedy: fmt.Sprintf("bring %s back; if it never returns: fleetctl group recover %s", missing[0], quoted(g.Name)),
+			Kind: "no_quorum", Thing: group, Reason: fmt.Sprintf("%d of %d members are on nodes that are gone: %s", len(missing), members, strings.Join(missing, ", ")),
+			Remedy: fmt.Sprintf("bring %s back; if it never returns: fleetctl group recover %s", missing[0], quoted(group)),
+		}
+	case len(silent)*2 >= members && len(silent) > 0:
+		return view.Problem{
+			Kind: "no_leader", Thing: group, Reason: fmt.Sprintf("no node says that it leads it; %d of %d members are on nodes that do not answer: %s", len(silent), members, strings.Join(silent, ", ")),
+			Remedy: "look at these nodes: it needs a majority of its members",
 		}
 	}
-	return view.Problem{Kind: "no_leader", Thing: g.Name, Reason: "no node says that it leads it", Remedy: "an election should end this within seconds; if not, see fleetctl group show " + quoted(g.Name)}
+	return view.Problem{Kind: "no_leader", Thing: group, Reason: "no node says that it leads it", Remedy: "an election should end this within seconds; if not, see fleetctl group show " + quoted(group)}
 }

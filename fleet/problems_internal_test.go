@@ -28,6 +28,27 @@ func TestRemedyForANodeThatWasGivenUp(t *testing.T) {
 	}
 }
 
+// Nobody is told to wait for an election that cannot be won, nor to recover a group
+// whose nodes may only be slow.
+func TestRemedyForAGroupWithoutLeader(t *testing.T) {
+	for _, c := range []struct {
+		missing, mute []string
+		kind, reason  string
+		says, never   string
+	}{
+		{nil, nil, "no_leader", "no node", "election", "recover"},
+		{[]string{"a"}, nil, "no_leader", "no node", "election", "recover"},
+		{nil, []string{"a", "b"}, "no_leader", "2 of 3 members are on nodes that do not answer: a, b", "majority", "recover"},
+		{[]string{"a"}, []string{"b"}, "no_leader", "2 of 3 members", "majority", "recover"},
+		{[]string{"a", "b"}, nil, "no_quorum", "gone: a, b", "bring a back; if it never returns: fleetctl group recover g", "election"},
+	} {
+		p := withoutLeader("g", 3, c.missing, c.mute)
+		if p.Kind != c.kind || p.Thing != "g" || !strings.Contains(p.Reason, c.reason) || !strings.Contains(p.Remedy, c.says) || strings.Contains(p.Remedy, c.never) {
+			t.Errorf("missing %v, mute %v: %+v", c.missing, c.mute, p)
+		}
+	}
+}
+
 func TestNamesInCommandsAreQuotedForTheShell(t *testing.T) {
 	for name, want := range map[string]string{"orders-1": "orders-1", "a b": "'a b'", "it's": `'it'\''s'`, "$x": "'$x'", "": "''", "größe": "größe"} {
 		if got := quoted(name); got != want {
