@@ -235,6 +235,7 @@ func TestUsageIsExit2(t *testing.T) {
 		"group add new --type c --replicas 0":  "--replicas",
 		"group add new --replicas three":       "three",
 		"group transfer orders":                "--to",
+		"group transfer orders b":              "NAME --to NODE",
 		"group ls --limit -1":                  "--limit",
 		"group recover orders --confirm order": "--confirm",
 		"call orders":                          "OP",

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -108,9 +107,10 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 // arguments wants these; those in brackets may be left out.
 func arguments(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		remedy := fmt.Sprintf("use %s %s", cmd.CommandPath(), strings.Join(names, " "))
+		// The line as the help has it: it names the flags that are needed, too.
+		remedy := "use " + strings.TrimSuffix(cmd.UseLine(), " [flags]")
 		if len(args) > len(names) {
-			return usagef(strings.TrimSpace(remedy), "%s does not take %q", cmd.CommandPath(), args[len(names)])
+			return usagef(remedy, "%s does not take %q", cmd.CommandPath(), args[len(names)])
 		}
 		if len(args) < len(names) && !strings.HasPrefix(names[len(args)], "[") {
 			return usagef(remedy, "%s needs %s", cmd.CommandPath(), names[len(args)])
