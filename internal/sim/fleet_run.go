@@ -53,6 +53,7 @@ func RunFleet(p FleetPlan) Result {
 	}
 	f.disturb()
 	f.disturbFleet()
+	f.watchPace(0)
 	f.runUntil(int64(p.Duration), func() bool { return p.Steps > 0 && f.result.Steps >= p.Steps })
 	if f.failure == nil {
 		f.healFleet()
@@ -63,6 +64,18 @@ func RunFleet(p FleetPlan) Result {
 		}
 	}
 	return f.finish()
+}
+
+// mostSteps is how many events a second may have, far above what a run of a fleet
+// needs: with more of them something goes round in circles.
+const mostSteps = 2_000_000
+
+func (f *fleetRun) watchPace(before int64) {
+	steps := f.result.Steps
+	if steps-before > mostSteps {
+		f.violate(Bounded, "%d events in a second", steps-before)
+	}
+	f.after(time.Second, func() { f.watchPace(steps) })
 }
 
 // draw returns random bits that name something; never zero.

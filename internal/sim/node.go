@@ -320,6 +320,9 @@ func (n *node) lose() {
 	place := n.place
 	fresh := w.newNode(place)
 	w.after(time.Duration(w.about(w.plan.pace)), fresh.start)
+	if w.fleet != nil {
+		return // it finds out by itself
+	}
 	w.after(time.Duration(w.about(w.plan.pace)), func() {
 		for _, g := range w.groups {
 			if !g.removed {
