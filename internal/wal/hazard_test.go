@@ -428,6 +428,31 @@ func TestHazard32_FullDiskLosesNothing(t *testing.T) {
 	})
 }
 
+// A disk that cannot make a segment for another reason than space is not waited for:
+// who waits hears of it, and the node can stop.
+func TestHazard31_ABrokenDiskIsNotTakenForAFullOne(t *testing.T) {
+	fs := NewMemFS()
+	l := open(t, "wal", Options{FS: fs})
+	m := Member{2, 1}
+	eventually(t, "a spare", func() bool { return l.Stats().Spares > 0 })
+	fs.SetFault(func(op Op) error {
+		if op.Kind == "create" || op.Kind == "allocate" || op.Kind == "rename" {
+			return syscall.EIO
+		}
+		return nil
+	})
+	var err error
+	for next := uint64(1); err == nil && next < 1000; next++ {
+		err = submit(l, func(b *Batch) { b.Append(m, nil, entries(next, 1, 1, 3000)) })
+	}
+	if !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.EIO) || errors.Is(err, ErrFull) {
+		t.Fatalf("a disk that cannot make segments: %v", err)
+	}
+	if err := l.Close(); !errors.Is(err, ErrFailed) {
+		t.Fatalf("close: %v", err)
+	}
+}
+
 func TestFullDiskHoldsBackABatchLongerThanASegment(t *testing.T) {
 	fs := NewMemFS()
 	l := open(t, "wal", Options{FS: fs})

@@ -1,6 +1,9 @@
 package wal
 
 import (
+	"errors"
+	"fmt"
+	"syscall"
 	"time"
 )
 
@@ -70,9 +73,7 @@ func (l *Log) tidy() {
 	// A writer that waits for a spare may be what the retirement waits for.
 	for l.wantsSpare() && (!l.retiring.toSpare() || l.isParked()) {
 		if err := l.prepare(); err != nil {
-			l.mu.Lock()
-			l.setFull(err)
-			l.mu.Unlock()
+			l.noSpare(err)
 			l.wakeWriter() // Close does not wait for space
 			break
 		}
@@ -109,6 +110,29 @@ func (l *Log) settle(tick bool) bool {
 		l.wakeWriter()
 	}
 	return l.full != nil || l.parked
+}
+
+// noSpare decides what it means that no spare segment could be made: where space is
+// missing, or what else comes back by itself, the log waits for it; from a disk that
+// does not work nothing more is expected.
+func (l *Log) noSpare(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if passes(err) {
+		l.setFull(err)
+	} else if l.failed == nil && !l.closed {
+		l.failLocked(fmt.Errorf("make a spare segment: %w", err))
+	}
+}
+
+// passes tells whether an error is about something that is used up for now.
+func passes(err error) bool {
+	for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // setFull remembers why there is no spare segment, and says so once. l.mu is held.

@@ -43,7 +43,7 @@ func (l *Log) awaitWork() bool {
 func (l *Log) hasWork() bool {
 	switch {
 	case len(l.work) > 0:
-		return !l.parked || l.retries != l.tried || l.closed && l.full != nil
+		return l.failed != nil || !l.parked || l.retries != l.tried || l.closed && l.full != nil
 	case len(l.queue) > 0:
 		return l.urgent || l.flush || l.lazyBytes >= maxLazyBytes || l.closed
 	}
@@ -282,6 +282,10 @@ func (l *Log) abandon(work []*Batch, err error) {
 func (l *Log) fail(cause error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.failLocked(cause)
+}
+
+func (l *Log) failLocked(cause error) error {
 	l.failed = fmt.Errorf("%w: %s: %w; check the disk, then start anew", ErrFailed, l.path(segmentName(l.active.number)), cause)
 	l.urgent = true // what waits lazily shall hear of it now
 	return l.failed
@@ -317,9 +321,14 @@ func (l *Log) makeRoom(size int64) error {
 			l.active.size = want
 			return true
 		}
-		l.setFull(failed)
+		if passes(failed) {
+			l.setFull(failed)
+		}
 		return false
 	})
+	if failed != nil && !passes(failed) {
+		return l.fail(failed)
+	}
 	if failed != nil && errors.Is(err, ErrClosed) {
 		return fmt.Errorf("%w: %w", err, failed)
 	}
