@@ -54,11 +54,6 @@ var groupMutants = []Mutant{
 		CaughtBy: simulated,
 	},
 	{
-		Name: "writes-overtake-an-install-on-disk", Hazard: 25, File: "group/lane.go",
-		Old: "case w.Install != nil || m.installing != nil:", New: "case w.Install != nil:",
-		CaughtBy: simulated,
-	},
-	{
 		Name: "installed-and-not-restored", Hazard: 25, File: "group/snapshot.go",
 		Old: "\tm.enqueueTask(applyTask{restore: true})\n\tfor i", New: "\tfor i",
 		CaughtBy: simulated,

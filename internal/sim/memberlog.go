@@ -1,12 +1,14 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/internal/store"
 	"github.com/raftfleet/raftfleet/internal/wal"
 )
 
@@ -91,14 +93,30 @@ func (d *disk) wrote(r *wal.Record) {
 		}
 	case "reset":
 		l.setState(r.State, true)
+		d.covered(r)
 		l.rebase(r.Base, r.BaseTerm, true)
 	case "compact":
 		if r.Base > l.base {
+			d.covered(r)
 			l.rebase(r.Base, r.BaseTerm, false)
 		}
 	case "delete":
 		delete(d.durable, r.Member)
 		l.lost = true
+	}
+}
+
+// covered checks that a log is given up only where a snapshot stands for it.
+func (d *disk) covered(r *wal.Record) {
+	if r.Base <= 1 {
+		return // where every member begins
+	}
+	key := store.Key{Group: ident.GroupID(r.Member.Group), Member: ident.MemberID(r.Member.ID)}
+	if s, ok, err := d.store.Store.SnapshotInfo(key); err != nil || !ok || s.Index < r.Base {
+		if _, err := d.store.Store.CreateSnapshot(key); errors.Is(err, store.ErrNotFound) {
+			return // the member is being deleted, its snapshot and its record first
+		}
+		d.n.w.violate(Covered, "node %d, %v: the log up to %d is gone and the snapshot is of %d", d.n.id, key, r.Base, s.Index)
 	}
 }
 

@@ -16,6 +16,7 @@ const (
 	Completeness Invariant = "a new leader has all that was committed"
 	Durable      Invariant = "what is committed is on the disks of a quorum"
 	Promised     Invariant = "what was answered is on the disk"
+	Covered      Invariant = "a log is given up only behind a durable snapshot"
 	Forward      Invariant = "terms and commits only grow"
 	Overlap      Invariant = "configurations change one at a time and overlap"
 	Agreement    Invariant = "members apply the same"
