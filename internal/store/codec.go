@@ -9,10 +9,11 @@ import (
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
-// Everything below is format version 1. Integers are little endian, except in
-// keys, where big endian keeps bbolt's order the order of the numbers.
+// Everything below is format version 2, in which the record of a member begins with
+// its key. Integers are little endian, except in keys, where big endian keeps bbolt's
+// order the order of the numbers.
 
-const formatVersion = 1
+const formatVersion = 2
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

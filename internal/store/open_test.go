@@ -191,11 +191,14 @@ func TestUnwritableFolder(t *testing.T) {
 }
 
 func TestUnknownFormatIsRefused(t *testing.T) {
-	dir := t.TempDir()
-	d := openTest(t, dir)
-	must(t, d.put(bucketNode, keyFormat, binary.LittleEndian.AppendUint32(nil, formatVersion+1)))
-	must(t, d.Close())
-	refuse(t, dir, ErrFormat, "format 2", "reads 1")
+	// In format 1 the records of members did not begin with their key.
+	for _, format := range []uint32{1, 3} {
+		dir := t.TempDir()
+		d := openTest(t, dir)
+		must(t, d.put(bucketNode, keyFormat, binary.LittleEndian.AppendUint32(nil, format)))
+		must(t, d.Close())
+		refuse(t, dir, ErrFormat, fmt.Sprintf("format %d", format), "reads 2")
+	}
 }
 
 func TestFirstStartCutOff(t *testing.T) {
