@@ -163,15 +163,10 @@ func (s *settings) chooseFaults(faults string) (err error) {
 
 // plan is the plan of a seed under these settings.
 func (s *settings) plan(seed uint64) sim.Plan {
-	p := sim.NewPlan(seed, s.faults)
+	broken := map[string]sim.Broken{"": sim.Sound, "nosync": sim.NoSync, "wildclocks": sim.WildClocks}
+	p := sim.NewBrokenPlan(seed, s.faults, broken[s.broken])
 	if s.steps > 0 {
 		p.Steps = s.steps
-	}
-	switch s.broken {
-	case "nosync":
-		p.Broken = sim.NoSync
-	case "wildclocks":
-		p.Broken = sim.WildClocks
 	}
 	return p
 }

@@ -29,7 +29,7 @@ var walMutants = []Mutant{
 	},
 	{
 		Name: "old-state-not-copied-forward", Hazard: 30, File: "internal/wal/forward.go",
-		Old: "\tif meta {\n\t\tr.batch.meta(", New: "\tif meta && len(r.extents) > 1<<20 {\n\t\tr.batch.meta(",
+		Old: "meta = ml.stateSegment != 0 && ml.stateSegment <= at || ml.baseSegment != 0 && ml.baseSegment <= at", New: "_ = at",
 		CaughtBy: simulated,
 	},
 	{

@@ -190,15 +190,33 @@ func (w *world) oneWay() {
 	w.cutLinks(links)
 }
 
-// driftClock lets a clock run faster or slower: within what leases allow for,
-// unless the world is one where that does not hold.
+// driftClock lets a clock run faster or slower, within what leases allow for.
 func (w *world) driftClock() {
-	most := int64(trueRate / 20)
 	if w.plan.Broken == WildClocks {
-		most = trueRate * 3 / 5
+		w.slowLeader()
+		return
 	}
-	n := w.anyNode()
-	n.clock.drift(w.now, trueRate-most+w.random.Int64N(2*most+1))
+	const most = int64(trueRate / 20)
+	w.anyNode().clock.drift(w.now, trueRate-most+w.random.Int64N(2*most+1))
+}
+
+// slowLeader lets time go slowly for a leader and fast for the others, and then cuts
+// it off: by its own clock its lease holds on when they have elected another.
+func (w *world) slowLeader() {
+	leader := w.anyGroup().leader()
+	if leader == nil {
+		return
+	}
+	var links [][2]ident.NodeID
+	for _, n := range w.nodes {
+		if n == leader {
+			n.clock.drift(w.now, trueRate*4/10)
+			continue
+		}
+		n.clock.drift(w.now, trueRate*16/10)
+		links = append(links, [2]ident.NodeID{n.id, leader.id}, [2]ident.NodeID{leader.id, n.id})
+	}
+	w.cutLinks(links)
 }
 
 func (w *world) jumpClock() {

@@ -111,13 +111,12 @@ func TestBrokenWorldsAreFoundOut(t *testing.T) {
 		faults Faults
 		found  []Invariant
 	}{
-		"disks that do not sync": {NoSync, AllFaults, []Invariant{Recovers, Starts, Kept, Durable}},
+		"disks that do not sync":     {NoSync, AllFaults, []Invariant{Recovers, Starts, Kept, Durable}},
+		"clocks that run as they do": {WildClocks, Lease | Drift, []Invariant{Fresh}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(200) {
-				p := NewPlan(seed, c.faults)
-				p.Broken = c.broken
-				r := Run(p)
+				r := Run(NewBrokenPlan(seed, c.faults, c.broken))
 				if r.Violation == nil {
 					continue
 				}

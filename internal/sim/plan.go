@@ -45,7 +45,22 @@ const (
 )
 
 // NewPlan draws the plan of a seed, with no other kinds of faults than those given.
-func NewPlan(seed uint64, allowed Faults) Plan {
+func NewPlan(seed uint64, allowed Faults) Plan { return newPlan(seed, allowed, 0) }
+
+// NewBrokenPlan is NewPlan in a world where what the code relies upon does not hold,
+// with the faults that bring it to light.
+func NewBrokenPlan(seed uint64, allowed Faults, b Broken) Plan {
+	if b != WildClocks {
+		p := NewPlan(seed, allowed)
+		p.Broken = b
+		return p
+	}
+	p := newPlan(seed, allowed, Lease|Drift)
+	p.Broken, p.nodes, p.members, p.groups = b, max(p.nodes, 3), 3, 1
+	return p
+}
+
+func newPlan(seed uint64, allowed, forced Faults) Plan {
 	r := rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))
 	p := Plan{Seed: seed, Steps: 40_000}
 	// Most runs combine a few kinds: each then has room to do its work. Always the
@@ -56,7 +71,7 @@ func NewPlan(seed uint64, allowed Faults) Plan {
 			p.Faults |= 1 << i
 		}
 	}
-	p.Faults &= allowed
+	p.Faults = p.Faults&allowed | forced
 	p.nodes = pick(r, 1, 2, 3, 3, 3, 3, 4, 5, 5, 6, 7)
 	p.groups = pick(r, 1, 1, 1, 2, 3)
 	p.members = pick(r, 1, 3, 3, 3, 3, 3, 5, 5, 7)
@@ -85,7 +100,7 @@ func NewPlan(seed uint64, allowed Faults) Plan {
 	}
 	if p.Faults&Lease != 0 {
 		// What the ticks take from a lease leaves little of a short timeout.
-		c.ElectionTimeout = max(c.ElectionTimeout, 500*time.Millisecond)
+		c.ElectionTimeout = 600*time.Millisecond + 2*c.ElectionTimeout
 		c.LeaseDrift = c.ElectionTimeout / 5
 	}
 	return p
