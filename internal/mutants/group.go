@@ -59,8 +59,8 @@ var groupMutants = []Mutant{
 		CaughtBy: simulated,
 	},
 	{
-		Name: "answer-by-index-alone", Hazard: 24, File: "group/member.go",
-		Old: "p.waiters, p.index == index && p.term == term", New: "p.waiters, p.index == index",
+		Name: "lost-leadership-taken-for-a-refusal", Hazard: 41, File: "group/member.go",
+		Old: "m.inflight.failAll(fmt.Errorf(\"group %q: %w\", m.spec.Name, ErrLeadershipLost))", New: "m.inflight.failAll(m.notLeader())",
 		CaughtBy: simulated,
 	},
 	{
@@ -100,7 +100,7 @@ var groupMutants = []Mutant{
 	},
 	{
 		Name: "silent-node-wakes-nobody", Hazard: 44, File: "group/liveness.go",
-		Old: "silent = append(silent, n)", New: "_ = silent",
+		Old: "silent[n] = true", New: "silent[0] = true",
 		CaughtBy: simulated,
 	},
 	{

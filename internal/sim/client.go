@@ -212,13 +212,15 @@ func (c *client) target() *node {
 	return w.nodes[w.random.IntN(len(w.nodes))]
 }
 
-// call has something done on a node, whose answer may be lost as the call may.
-func (c *client) call(g *replicated, n *node, do func(n *node, answer func(func()))) {
+// call has something done on a node, whose answer may be lost as the call may. twice
+// tells that it is done again later, whatever comes of it the first time.
+func (c *client) call(g *replicated, n *node, do func(n *node, answer func(func()))) (twice bool) {
 	w := c.w
 	if w.net.loss > 0 && w.chance(w.net.loss) {
-		return
+		return false
 	}
-	w.queue.push(w.now+w.about(w.plan.latency), event{kind: eventDo, node: n, do: func() {
+	at := w.now + w.about(w.plan.latency)
+	e := event{kind: eventDo, node: n, do: func() {
 		boot := n.boot
 		do(n, func(f func()) {
 			if n.boot != boot || !n.up || n.disk.dying || w.net.loss > 0 && w.chance(w.net.loss) {
@@ -227,7 +229,14 @@ func (c *client) call(g *replicated, n *node, do func(n *node, answer func(func(
 			w.after(time.Duration(w.about(w.plan.latency)), f)
 		})
 		n.busy()
-	}})
+	}}
+	w.queue.push(at, e)
+	if w.has(Duplicate) && w.chance(10) {
+		// As an attempt that the client gave up, and that comes after the next one.
+		w.queue.push(at+w.about(300*time.Millisecond), e)
+		return true
+	}
+	return false
 }
 
 // learn takes the hint of an error.
@@ -251,11 +260,13 @@ func (c *client) try(m *command) {
 	if c.session.Session() == m.id.Session {
 		below = max(below, c.session.Mark(m.id))
 	}
-	c.call(m.g, n, func(n *node, answer func(func())) {
+	if c.call(m.g, n, func(n *node, answer func(func())) {
 		n.host.Propose(m.g.id, group.Proposal{ID: m.id, AcknowledgeBelow: below, Body: m.body}, func(b []byte, err error) {
 			answer(func() { c.answered(m, attempt, b, err) })
 		})
-	})
+	}) {
+		m.unsure = true
+	}
 	w.after(300*time.Millisecond+time.Duration(w.about(2*w.plan.config.ElectionTimeout)), func() {
 		if m.state == calling && m.attempt == attempt {
 			m.unsure = true // it was sent, and nobody knows how far it came

@@ -46,7 +46,7 @@ func newReplicated(w *world, id ident.GroupID, name string) *replicated {
 // begin is where all members start: one committed entry, which stands for the
 // configuration.
 func (g *replicated) begin(config consensus.Configuration) {
-	g.committed, g.entries = 1, []logEntry{{1, uint64(g.id)}}
+	g.committed, g.entries, g.knownIn = 1, []logEntry{{1, uint64(g.id)}}, []uint64{0}
 	g.configs = []configEntry{{1, config}}
 }
 

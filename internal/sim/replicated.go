@@ -28,6 +28,8 @@ type replicated struct {
 	logs      []*memberLog
 	committed uint64
 	entries   []logEntry // of committed indexes, from 1
+	knownIn   []uint64   // the newest term that had a leader when each was known to be committed
+	newest    uint64     // the newest term that had a leader
 	configs   []configEntry
 	seen      [][]logEntry // by index: what ever was durable anywhere
 	leaders   map[uint64]ident.MemberID
@@ -119,10 +121,16 @@ func (g *replicated) leads(id ident.MemberID, term uint64) {
 		return
 	}
 	g.leaders[term] = id
+	g.newest = max(g.newest, term)
 	g.w.result.Counts["elections"]++
-	l := g.logOf(id)
-	if l == nil || g.committed > 0 && !l.holds(g.committed, g.at(g.committed).chain) {
-		g.w.violate(Completeness, "group %d: member %d leads term %d without entry %d", g.id, id, term, g.committed)
+	// What was committed in its own or a later term it need not have: it may have been
+	// elected before, and have heard of it after a pause.
+	must := g.committed
+	for must > 1 && g.knownIn[must-1] >= term {
+		must--
+	}
+	if l := g.logOf(id); l == nil || !l.holds(must, g.at(must).chain) {
+		g.w.violate(Completeness, "group %d: member %d leads term %d without entry %d; on disks: %s", g.id, id, term, must, g.onDisks())
 	}
 }
 
@@ -220,6 +228,7 @@ func (g *replicated) extend(l *memberLog, index uint64) {
 	for i := g.committed + 1; i <= index; i++ {
 		e, _ := l.at(i)
 		g.entries = append(g.entries, e)
+		g.knownIn = append(g.knownIn, g.newest)
 	}
 	g.committed = index
 	g.w.result.Checked++

@@ -5,17 +5,23 @@ import (
 	"testing"
 )
 
-// seeds is how many runs the test makes: as many as its time allows.
-const seeds = 120
+// shortRun is how many steps of faults a run has here: many short runs find more in
+// the same time than a few long ones.
+const shortRun = 8000
 
 func TestSeeds(t *testing.T) {
+	seeds := uint64(300)
+	if testing.Short() {
+		seeds = 40
+	}
 	for shard := range uint64(4) {
 		t.Run(fmt.Sprint(shard), func(t *testing.T) {
 			t.Parallel()
 			for seed := shard; seed < seeds; seed += 4 {
-				r := Run(NewPlan(seed, AllFaults))
-				if r.Violation != nil {
-					t.Errorf("seed %d: %v\nreplay: go run ./cmd/fleetsim --seed %d", seed, r.Violation, seed)
+				p := NewPlan(seed, AllFaults)
+				p.Steps = shortRun
+				if r := Run(p); r.Violation != nil {
+					t.Errorf("seed %d: %v\nreplay: go run ./cmd/fleetsim --seed %d --steps %d", seed, r.Violation, seed, shortRun)
 				}
 			}
 		})
@@ -25,7 +31,9 @@ func TestSeeds(t *testing.T) {
 // The same plan leaves the same trace, down to every message.
 func TestRunsRepeat(t *testing.T) {
 	for seed := range uint64(10) {
-		a, b := Run(NewPlan(seed, AllFaults)), Run(NewPlan(seed, AllFaults))
+		p := NewPlan(seed, AllFaults)
+		p.Steps = shortRun
+		a, b := Run(p), Run(p)
 		if a.Trace != b.Trace || a.Steps != b.Steps {
 			t.Errorf("seed %d: %d steps with trace %x, then %d with %x", seed, a.Steps, a.Trace, b.Steps, b.Trace)
 		}

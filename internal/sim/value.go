@@ -52,7 +52,7 @@ func (v *value) Apply(meta group.Meta, b []byte) ([]byte, error) {
 		w.violate(Apart, "node %d applies command %d of group %d in group %d", v.n.id, op, id, g.id)
 	}
 	v.count++
-	v.hash = mix(mix(v.hash, meta.Index), xxhash.Sum64(b))
+	v.hash = mix(mix(mix(v.hash, meta.Index), uint64(meta.Time.UnixNano())), xxhash.Sum64(b))
 	if meta.Index < v.index {
 		w.violate(Forward, "node %d applies entry %d of group %d after %d", v.n.id, meta.Index, g.id, v.index)
 	}
