@@ -75,6 +75,12 @@ func (n *Node) adopt(fleet ident.FleetID) error {
 func (n *Node) enter(ctx context.Context, zone string) error {
 	self := n.gossip.Self()
 	register := &catalogue.RegisterNode{ID: n.id, Name: n.cfg.Name, Zone: zone, Weight: n.cfg.Weight, Wire: self.Wire, Admin: self.Admin}
+	info, hosted := n.host.Info(ident.Catalogue)
+	if hosted && info.Failed == nil {
+		// Where the fleet gave this node up, its member may still be among the voters,
+		// perhaps the only one that has everything: it is kept.
+		register.Has = info.Member
+	}
 	result, err := n.retry(ctx, func(ctx context.Context) ([]byte, error) { return n.propose(ctx, register) })
 	if err != nil {
 		return err
@@ -83,9 +89,8 @@ func (n *Node) enter(ctx context.Context, zone string) error {
 	if err != nil {
 		return err
 	}
-	info, hosted := n.host.Info(ident.Catalogue)
 	if hosted && info.Member != me.Member {
-		// The fleet gave this node up for dead meanwhile and replaced its member.
+		// The fleet gave this node up for dead meanwhile, and its member cannot go on.
 		n.catalogue.Store(nil)
 		if err := n.host.Destroy(ident.Catalogue); err != nil {
 			return err

@@ -40,12 +40,15 @@ const (
 	kindReport
 	kindDropArchive
 	kindSetSettings
+	kindRegisterHost // RegisterNode with Has
 )
 
 func newCommand(k kind) Command {
 	switch k {
 	case kindRegisterNode:
 		return new(RegisterNode)
+	case kindRegisterHost:
+		return &RegisterNode{Has: 1} // read over
 	case kindSetNodeState:
 		return new(SetNodeState)
 	case kindSetNodeAddr:

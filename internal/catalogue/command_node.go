@@ -11,16 +11,27 @@ import (
 // A new node is joining and gets the next MemberID of the catalogue's group. A
 // known one keeps its state and its member, with two exceptions: one that was
 // dead, inactive or draining comes back on its own word and is joining again,
-// and one that has no member since it was dead gets another.
+// and one that has no member since it was dead or forgotten gets the one that it
+// still Has, or another.
 // Refused with ErrInvalid and ErrLimit.
 type RegisterNode struct {
 	ID          ident.NodeID
 	Name, Zone  string // Zone may be empty
 	Weight      int
 	Wire, Admin string
+	// Has is the member of the catalogue's own group that the node hosts, intact, 0
+	// if none. It may still be a voter there, even the only one: the node must not
+	// have to delete it to get another.
+	Has ident.MemberID
 }
 
-func (r *RegisterNode) kind() kind { return kindRegisterNode }
+// kind tells whether Has travels too: it came later.
+func (r *RegisterNode) kind() kind {
+	if r.Has != 0 {
+		return kindRegisterHost
+	}
+	return kindRegisterNode
+}
 
 func (r *RegisterNode) fields(c *coder) {
 	id(c, &r.ID)
@@ -29,6 +40,9 @@ func (r *RegisterNode) fields(c *coder) {
 	c.int(&r.Weight)
 	c.string(&r.Wire, MaxAddress)
 	c.string(&r.Admin, MaxAddress)
+	if r.Has != 0 {
+		id(c, &r.Has)
+	}
 }
 
 func (r *RegisterNode) check() error {
@@ -48,6 +62,9 @@ func (r *RegisterNode) apply(m *Machine, at moment) (func(*coder), error) {
 		// It comes back on its own word.
 		next.State, next.Since, next.Reason = placement.Joining, at.time, ""
 	}
+	if next.Member == 0 && m.isFree(r.Has) {
+		next.Member = r.Has
+	}
 	if next.Member == 0 {
 		next.Member = ident.MemberID(m.nextMember)
 		m.nextMember++
@@ -55,6 +72,19 @@ func (r *RegisterNode) apply(m *Machine, at moment) (func(*coder), error) {
 	next.Name, next.Zone, next.Weight, next.Wire, next.Admin = r.Name, r.Zone, r.Weight, r.Wire, r.Admin
 	m.putNode(&next)
 	return nodeResult(&next), nil
+}
+
+// isFree tells whether a member was given out and no node has it any more.
+func (m *Machine) isFree(id ident.MemberID) bool {
+	if id == 0 || uint64(id) >= m.nextMember {
+		return false
+	}
+	for _, n := range m.nodes {
+		if n.Member == id {
+			return false
+		}
+	}
+	return true
 }
 
 // Result is the node as it is now.
