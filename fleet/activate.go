@@ -144,13 +144,16 @@ func (n *Node) becomeActive(ctx context.Context, me *catalogue.Node, register *c
 
 // retry repeats an act of the life cycle for as long as nobody can be asked.
 func (n *Node) retry(ctx context.Context, act func(context.Context) ([]byte, error)) ([]byte, error) {
-	for {
+	for tries := 0; ; tries++ {
 		result, err := act(ctx)
 		if err == nil || ctx.Err() != nil || n.ctx.Err() != nil {
 			return result, err
 		}
 		if !retriable(err) && !errors.Is(err, context.DeadlineExceeded) {
 			return nil, err
+		}
+		if e := n.pause(ctx, tries, err); e != nil {
+			return nil, fmt.Errorf("%w; last: %w", e, err)
 		}
 	}
 }
