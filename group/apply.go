@@ -23,6 +23,7 @@ type applyState struct {
 	machineMu sync.RWMutex // held for writing while commands are applied, for reading by queries
 	machine   Machine
 	index     uint64 // guarded by machineMu
+	restored  uint64 // index of the snapshot that the machine was last restored from
 
 	sessions    *sessionTable
 	config      Config // with defaults
@@ -310,6 +311,13 @@ func (m *member) applyTasks(tasks []applyTask) (err error) {
 func (m *member) applyEntry(t *applyTask) error {
 	a := &m.applyState
 	e := &t.entry
+	if e.Index <= a.restored {
+		// The snapshot that was restored came while this waited, and stands for it.
+		for _, done := range t.waiters {
+			done(nil, fmt.Errorf("group %q: %w", m.spec.Name, ErrLeadershipLost))
+		}
+		return nil
+	}
 	if e.Index != a.index+1 {
 		return fmt.Errorf("entry %d follows %d: the log has a gap", e.Index, a.index)
 	}

@@ -112,7 +112,7 @@ func (m *member) restore() error {
 		return fmt.Errorf("snapshot at %d: %w", s.Index, err)
 	}
 	a.machine, a.membership, a.memberIndex, a.term = machine, membership, s.ConfigIndex, s.Term
-	a.logBytes, a.snapshotSize = 0, s.Size
+	a.logBytes, a.snapshotSize, a.restored = 0, s.Size, s.Index
 	config := a.config
 	m.lane.call(func() { m.reconfigure(config) })
 	return nil
