@@ -103,11 +103,6 @@ var groupMutants = []Mutant{
 		Old: "silent[n] = true", New: "silent[0] = true",
 		CaughtBy: simulated,
 	},
-	{
-		Name: "state-restored-from-a-snapshot-of-the-past", Hazard: 25, File: "group/snapshot.go",
-		Old: "ok && have.Index >= meta.Index {", New: "ok && have.Index > meta.Index+1<<40 {",
-		CaughtBy: simulated,
-	},
 }
 
 // simulated are the seeds that every change must stand.
