@@ -23,6 +23,8 @@ type FleetPlan struct {
 	Steps int64
 	// Log, if not nil, gets a line for what happens.
 	Log io.Writer
+	// Broken plants what must be found.
+	Broken Broken
 
 	nodes, zones, founders  int
 	names, clients, lanes   int
@@ -154,7 +156,7 @@ func NewFleetPlan(seed uint64, faults Faults, acts Acts) FleetPlan {
 // world is the part of the plan that the two kinds of runs share.
 func (p *FleetPlan) world() Plan {
 	return Plan{
-		Seed: p.Seed, Faults: p.Faults, Duration: p.Duration, Steps: p.Steps, Log: p.Log, nodes: p.nodes, lanes: p.lanes,
+		Seed: p.Seed, Faults: p.Faults, Duration: p.Duration, Steps: p.Steps, Log: p.Log, Broken: p.Broken, nodes: p.nodes, lanes: p.lanes,
 		config: p.config, think: p.think, latency: p.latency, sync: p.sync, pace: p.pace,
 	}
 }
