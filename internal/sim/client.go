@@ -267,13 +267,18 @@ func (c *client) try(m *command) {
 	}) {
 		m.unsure = true
 	}
-	w.after(300*time.Millisecond+time.Duration(w.about(2*w.plan.config.ElectionTimeout)), func() {
+	w.after(w.patience(), func() {
 		if m.state == calling && m.attempt == attempt {
 			m.unsure = true // it was sent, and nobody knows how far it came
 			c.leader = 0
 			c.again(m, 0)
 		}
 	})
+}
+
+// patience is how long a client waits for one answer.
+func (w *world) patience() time.Duration {
+	return 300*time.Millisecond + min(time.Duration(w.about(2*w.plan.config.ElectionTimeout)), 4*time.Second)
 }
 
 // again tries once more or gives up.
@@ -423,7 +428,7 @@ func (c *client) read(q *query) {
 			}
 		})
 	}
-	w.after(300*time.Millisecond+time.Duration(w.about(2*w.plan.config.ElectionTimeout)), func() {
+	w.after(w.patience(), func() {
 		if !q.done && q.attempt == attempt {
 			c.leader = 0 // it may be gone
 			again(0)
