@@ -31,8 +31,6 @@ type name struct {
 	text    string
 	group   ident.GroupID // that the name stands for, as the catalogue has it; 0: none
 	lineage *lineage      // of the newest group of that name
-	busy    bool          // an operator is at it
-	kept    *lineage      // of the archive, as far as known
 }
 
 func ledgerType(ordinal int) string { return fmt.Sprintf("ledger%d", ordinal) }

@@ -27,9 +27,7 @@ type machine struct {
 	node       *node
 	name, zone string
 	identity   ident.FleetID // as the disk has it
-	away       bool          // it is not started until that ends
 	inactive   bool          // it was drained and is to stay so
-	forgotten  bool          // an operator forgot it
 
 	// of this life
 	api    *fleet.Node // nil while it opens

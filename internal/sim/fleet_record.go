@@ -18,7 +18,6 @@ type ledgerOfFleet struct {
 	f       *fleetRun
 	machine *catalogue.Machine
 	applied []decision // in the order of the log
-	states  map[uint64]uint64
 }
 
 // decision is one entry of the catalogue's log, and what it came to.
