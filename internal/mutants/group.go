@@ -23,11 +23,6 @@ var groupMutants = []Mutant{
 		CaughtBy: simulated,
 	},
 	{
-		Name: "session-evicted-by-count", Hazard: 42, File: "group/sessions.go",
-		Old: "\tt.insert(s)\n\treturn index, nil", New: "\tt.insert(s)\n\tif len(t.sessions) > 4 {\n\t\tt.oldest.mark, t.oldest.end, t.oldest.ring = 1, 1, nil\n\t}\n\treturn index, nil",
-		CaughtBy: simulated,
-	},
-	{
 		Name: "snapshot-without-sessions", Hazard: 41, File: "group/snapshot.go",
 		Old: "a.sessions.appendTo(nil)", New: "newSessionTable(0, 0).appendTo(nil)",
 		CaughtBy: simulated,

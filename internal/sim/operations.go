@@ -55,6 +55,12 @@ var acts = map[Faults]func(*world){
 		w.idleUntil = w.now + int64(3*w.plan.config.SleepAfter) + w.about(2*time.Second)
 	},
 	Recreate: (*world).recreate,
+	Lease: func(w *world) {
+		// Whoever asks it meanwhile must not hear what is old.
+		if w.fleet == nil {
+			w.cutOff(w.anyGroup().leader())
+		}
+	},
 	Expire: func(w *world) {
 		// Sessions end by the log's time, which follows the wall clock of the leader.
 		for _, n := range w.nodes {
@@ -204,17 +210,25 @@ func (w *world) driftClock() {
 // it off: by its own clock its lease holds on when they have elected another.
 func (w *world) slowLeader() {
 	leader := w.anyGroup().leader()
-	if leader == nil {
-		return
-	}
-	var links [][2]ident.NodeID
 	for _, n := range w.nodes {
-		if n == leader {
+		switch {
+		case leader == nil:
+		case n == leader:
 			n.clock.drift(w.now, trueRate*4/10)
-			continue
+		default:
+			n.clock.drift(w.now, trueRate*16/10)
 		}
-		n.clock.drift(w.now, trueRate*16/10)
-		links = append(links, [2]ident.NodeID{n.id, leader.id}, [2]ident.NodeID{leader.id, n.id})
+	}
+	w.cutOff(leader)
+}
+
+// cutOff separates a node from all others.
+func (w *world) cutOff(n *node) {
+	var links [][2]ident.NodeID
+	for _, other := range w.nodes {
+		if n != nil && other != n {
+			links = append(links, [2]ident.NodeID{n.id, other.id}, [2]ident.NodeID{other.id, n.id})
+		}
 	}
 	w.cutLinks(links)
 }
