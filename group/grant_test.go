@@ -38,3 +38,12 @@ func TestAGrantIsForOneMember(t *testing.T) {
 		t.Fatal("still good when another member is here")
 	}
 }
+
+// An answer under a lease is given only while the lease holds, looked at after the
+// answer was computed.
+func TestAGrantEndsWithItsLease(t *testing.T) {
+	h := newCluster(t, 1, sumType).host(1)
+	if !h.Expired(ReadGrant{LeaseUntil: 1}) || h.Expired(ReadGrant{LeaseUntil: 1 << 62}) {
+		t.Fatal("it does not end with its lease")
+	}
+}

@@ -71,12 +71,12 @@ var groupMutants = []Mutant{
 	{
 		Name: "lease-not-looked-at-again", Hazard: 19, File: "group/calls.go",
 		Old: "return g.LeaseUntil != 0 && h.exec.Monotonic() >= g.LeaseUntil ||", New: "return false ||",
-		CaughtBy: simulated,
+		CaughtBy: "./group -run ^TestAGrantEndsWithItsLease$",
 	},
 	{
 		Name: "lease-as-long-as-the-timeout", Hazard: 19, File: "group/host.go",
 		Old: "cc.LeaseNanos = max(1, int64(c.ElectionTimeout-c.LeaseDrift-3*m.host.tick))", New: "cc.LeaseNanos = int64(c.ElectionTimeout + c.LeaseDrift)",
-		CaughtBy: simulated,
+		CaughtBy: "./group -run ^TestLeaseEndsBeforeMembersMayVote$",
 	},
 	{
 		Name: "grant-serves-another-member", Hazard: 37, File: "group/calls.go",
