@@ -17,6 +17,9 @@ func (f *fleetRun) healFleet() {
 	f.idleUntil = 0
 	for _, m := range f.machines {
 		m.inactive, m.node.away = false, false
+		if m.node.up && m.node.disk.failed {
+			m.node.fall() // an operator restarts what told of a failing disk
+		}
 		if !m.node.up {
 			m.node.start()
 		}
