@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/raftfleet/raftfleet/fleet/view"
@@ -30,12 +31,12 @@ const reconcileRetry = time.Second
 // reconcile makes this node host what its copy of the catalogue says, for as long
 // as the node runs.
 func (n *Node) reconcile(ctx context.Context) {
-	floor := uint64(0)
-	if b, err := n.store.Get(reconciledKey); err == nil && len(b) == 8 {
-		floor = leUint64(b)
-	} else if err != nil && !errors.Is(err, store.ErrNotFound) {
-		n.log.Error("the record of removed members cannot be read; nothing is started or removed", "error", err)
-		return
+	floor, err := n.reconciled()
+	for ; err != nil; floor, err = n.reconciled() {
+		n.log.Error("the record of removed members cannot be read; nothing is started or removed until it can", "error", err)
+		if !n.sleep(ctx, reconcileRetry) {
+			return
+		}
 	}
 	d := differences{node: n.id, host: n.host}
 	for {
@@ -54,6 +55,20 @@ func (n *Node) reconcile(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// reconciled is the index of the catalogue up to which members were removed.
+func (n *Node) reconciled() (uint64, error) {
+	b, err := n.store.Get(reconciledKey)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case len(b) != 8:
+		return 0, fmt.Errorf("%d bytes instead of 8: %w", len(b), store.ErrCorrupt)
+	}
+	return leUint64(b), nil
 }
 
 // reconcileOnce starts and removes what differs from the catalogue, and returns the

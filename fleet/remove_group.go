@@ -23,7 +23,8 @@ func Keep() RemoveOption { return func(r *removeRequest) { r.Keep = true } }
 
 // RemoveConsensusGroup removes a group. Its members stop and delete their data;
 // those on nodes that are away do so when they return. Without Keep the state is
-// gone.
+// gone, and so is what a group whose leader cannot be reached within 3 s goes on to
+// acknowledge until its members hear of the removal.
 func (n *Node) RemoveConsensusGroup(ctx context.Context, name string, opts ...RemoveOption) error {
 	r := removeRequest{Name: name}
 	for _, o := range opts {

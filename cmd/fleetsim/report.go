@@ -95,15 +95,16 @@ func (t *tally) report(took, computed time.Duration) report {
 }
 
 func (r *report) print(w io.Writer) {
+	if r.Mutants != nil {
+		r.Mutants.print(w) // here a seed that fails is what was wanted
+		return
+	}
 	fmt.Fprintf(w, "%d seeds, %d steps, %d checks, %.0f simulated seconds in %.1f s: %.0f steps/s a core\n",
 		r.Seeds, r.Steps, r.Checked, r.SimulatedSeconds, r.Seconds, r.StepsPerSecond)
 	fmt.Fprintf(w, "commands: %d, of which %d acknowledged, %d unknown, %d refused; %d reads; %d boots\n",
 		r.Commands, r.Acknowledged, r.Unknown, r.Refused, r.Reads, r.Boots)
 	fmt.Fprintf(w, "faults: %s\n", list(r.Faults))
 	fmt.Fprintf(w, "events: %s\n", list(r.Events))
-	if r.Mutants != nil {
-		r.Mutants.print(w)
-	}
 	if len(r.Violations) == 0 {
 		fmt.Fprintln(w, "everything held")
 		return
