@@ -8,14 +8,16 @@ import (
 )
 
 var (
+	complete  = flag.Bool("complete", false, "search the small scopes to their end, not only their first states")
 	large     = flag.Bool("large", false, "search the large scopes")
 	maxStates = flag.Int("states", 0, "end each search after so many states; 0: no limit")
 )
 
-// shortStates ends a search in a short test, and in one for races.
-const shortStates = 100_000
+// firstStates is how far a search goes that is not to be complete.
+const firstStates = 100_000
 
-// TestExhaustive searches the small scopes completely, or the large ones.
+// TestExhaustive searches the small scopes: the first states of each, or with
+// -complete all; or the large ones.
 func TestExhaustive(t *testing.T) {
 	scopes := explore.Small()
 	if *large {
@@ -24,8 +26,8 @@ func TestExhaustive(t *testing.T) {
 	for _, scope := range scopes {
 		t.Run(scope.Name, func(t *testing.T) {
 			scope.MaxStates = *maxStates
-			if testing.Short() || raceEnabled {
-				scope.MaxStates = shortStates
+			if !*complete && !*large || raceEnabled {
+				scope.MaxStates = firstStates
 			}
 			result, err := explore.Run(scope)
 			if err != nil {

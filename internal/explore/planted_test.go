@@ -34,7 +34,7 @@ func TestPlantedBugs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, p := range planted {
-		if i > 0 && (testing.Short() || raceEnabled) {
+		if i > 0 && (!*complete || raceEnabled) {
 			break
 		}
 		t.Run(p.mutant, func(t *testing.T) {
@@ -42,7 +42,7 @@ func TestPlantedBugs(t *testing.T) {
 			if !ok {
 				t.Fatal("no such mutant")
 			}
-			caught, output, err := m.Test(t.Context(), root, t.TempDir(), "./internal/explore", "-v", "-run", "^TestExhaustive$/^"+p.scope+"$")
+			caught, output, err := m.Test(t.Context(), root, t.TempDir(), "./internal/explore", "-complete", "-v", "-run", "^TestExhaustive$/^"+p.scope+"$")
 			if err != nil {
 				t.Fatal(err)
 			}
