@@ -26,6 +26,7 @@ var (
 // A member whose snapshot is damaged on the disk is replaced by one on another node,
 // and the group serves meanwhile. Where there is no other node nothing is taken from it.
 func TestADamagedMemberIsReplacedWhereThereIsAnotherNode(t *testing.T) {
+	t.Parallel()
 	for _, count := range []int{4, 3} {
 		t.Run(fmt.Sprint(count, " nodes"), func(t *testing.T) { damageOneOf(t, count) })
 	}

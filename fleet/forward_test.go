@@ -13,6 +13,7 @@ import (
 // An act that takes its time is waited for by the node that passed it on: here the
 // removal of a group whose only member is gone waits for its leader first.
 func TestSlowActIsWaitedForByAClient(t *testing.T) {
+	t.Parallel()
 	nodes := startFleet(t, 3, 1)
 	client, err := fleet.Open(t.Context(), testConfig(t, "client", nodes[0].GossipAddr()))
 	if err != nil {
@@ -43,6 +44,7 @@ func TestSlowActIsWaitedForByAClient(t *testing.T) {
 // While the catalogue has no leader an act waits, whoever was asked to do it: one
 // try of it may take less time than the leader needs to come back.
 func TestActOutlastsAnAbsentCatalogue(t *testing.T) {
+	t.Parallel()
 	var configs []fleet.Config
 	var nodes []*fleet.Node
 	for i := range 3 {

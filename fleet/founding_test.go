@@ -46,6 +46,7 @@ func foundTogether(t *testing.T, count, founders int) []*fleet.Node {
 // More nodes than Founders, and fewer than twice as many, are started at once: they
 // found one fleet.
 func TestHazard39_MoreNodesThanFoundersFoundOneFleet(t *testing.T) {
+	t.Parallel()
 	rounds := 10
 	if testing.Short() {
 		rounds = 3

@@ -206,6 +206,7 @@ func TestArchivesAreListedAndDropped(t *testing.T) {
 
 // A query of a group without a quorum says so within the caller's time, and what to do.
 func TestAQueryWithoutAQuorumSaysSo(t *testing.T) {
+	t.Parallel()
 	nodes := startFleet(t, 3, 3)
 	if err := nodes[0].AddConsensusGroup(t.Context(), "g", 3, counterType); err != nil {
 		t.Fatal(err)

@@ -109,6 +109,7 @@ func TestFleetOverMutualTLS(t *testing.T) {
 }
 
 func TestNodesThatTheFleetDoesNotTrustAreRefused(t *testing.T) {
+	t.Parallel()
 	ours := newAuthority(t)
 	first := testConfig(t, "n1")
 	first.TLS = ours.node("n1")

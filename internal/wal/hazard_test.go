@@ -453,6 +453,43 @@ func TestHazard31_ABrokenDiskIsNotTakenForAFullOne(t *testing.T) {
 	}
 }
 
+// The same while the log closes and a writer waits for that segment.
+func TestHazard31_ABrokenDiskDoesNotHoldUpClose(t *testing.T) {
+	fs := NewMemFS()
+	l := open(t, "wal", Options{FS: fs})
+	eventually(t, "a spare", func() bool { return l.Stats().Spares > 0 })
+	broken := make(chan struct{})
+	fs.SetFault(func(op Op) error {
+		if op.Kind == "create" || op.Kind == "allocate" || op.Kind == "rename" {
+			<-broken
+			return syscall.EIO
+		}
+		return nil
+	})
+	outcomes := make(chan error, 1000)
+	for next := uint64(1); !l.isParked(); next++ {
+		b := l.NewBatch()
+		b.Append(Member{2, 1}, nil, entries(next, 1, 1, 3000))
+		if err := l.Submit(b, true, func(err error) { outcomes <- err }); err != nil {
+			t.Fatal(err)
+		}
+		if next%4 == 0 {
+			eventually(t, "all is written or waits for a segment", func() bool { return len(outcomes) == int(next) || l.isParked() })
+		}
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- l.Close() }()
+	eventually(t, "it closes", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.closed
+	})
+	close(broken)
+	if err := <-closed; !errors.Is(err, ErrFailed) {
+		t.Fatal(err)
+	}
+}
+
 func TestFullDiskHoldsBackABatchLongerThanASegment(t *testing.T) {
 	fs := NewMemFS()
 	l := open(t, "wal", Options{FS: fs})

@@ -120,7 +120,7 @@ func (l *Log) noSpare(err error) {
 	defer l.mu.Unlock()
 	if passes(err) {
 		l.setFull(err)
-	} else if l.failed == nil && !l.closed {
+	} else if l.failed == nil { // also while it closes: a writer may wait for this spare
 		l.failLocked(fmt.Errorf("make a spare segment: %w", err))
 	}
 }
