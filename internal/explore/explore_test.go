@@ -13,8 +13,12 @@ var (
 	maxStates = flag.Int("states", 0, "end each search after so many states; 0: no limit")
 )
 
-// firstStates is how far a search goes that is not to be complete.
-const firstStates = 100_000
+// firstStates is how far a search goes that is not to be complete; raceStates where
+// the race detector looks on.
+const (
+	firstStates = 100_000
+	raceStates  = 10_000
+)
 
 // TestExhaustive searches the small scopes: the first states of each, or with
 // -complete all; or the large ones.
@@ -26,7 +30,10 @@ func TestExhaustive(t *testing.T) {
 	for _, scope := range scopes {
 		t.Run(scope.Name, func(t *testing.T) {
 			scope.MaxStates = *maxStates
-			if !*complete && !*large || raceEnabled {
+			switch {
+			case raceEnabled:
+				scope.MaxStates = raceStates
+			case !*complete && !*large:
 				scope.MaxStates = firstStates
 			}
 			result, err := explore.Run(scope)

@@ -12,7 +12,7 @@ const shortRun = 8000
 func TestSeeds(t *testing.T) {
 	seeds := uint64(300)
 	if testing.Short() {
-		seeds = 40
+		seeds = 12
 	}
 	for shard := range uint64(4) {
 		t.Run(fmt.Sprint(shard), func(t *testing.T) {
