@@ -23,7 +23,7 @@ type moment struct {
 	time  int64
 }
 
-const commandVersion = 1
+const commandVersion = 2
 
 // kind is a command's number in the log. Numbers are never changed or used again.
 type kind uint64
@@ -124,7 +124,7 @@ func decodeResult(b []byte, visit func(*coder)) error {
 	return fmt.Errorf("catalogue: decode result: %w: %w", ErrCorrupt, err)
 }
 
-const resultVersion = 1
+const resultVersion = 2
 
 // nodeResult and groupResult write one record as a result. The group's opaque
 // bytes stay out: whoever wants them reads them from the machine.

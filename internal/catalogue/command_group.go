@@ -67,7 +67,7 @@ func (a *AddGroup) apply(m *Machine, at moment) (func(*coder), error) {
 	}
 	g.ID = ident.GroupID(m.nextGroup)
 	m.nextGroup++
-	g.Replicas, g.Preferred, g.Created = a.Replicas, a.Preferred, at.time
+	g.Replicas, g.Preferred, g.Created, g.Since = a.Replicas, a.Preferred, at.time, at.time
 	g.NextMember, g.Epoch = 1, 1
 	nodes := slices.Clone(a.Members)
 	slices.Sort(nodes)

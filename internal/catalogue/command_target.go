@@ -3,6 +3,7 @@ package catalogue
 import (
 	"cmp"
 	"errors"
+	"math"
 	"slices"
 
 	"github.com/raftfleet/raftfleet/internal/ident"
@@ -14,6 +15,11 @@ type Target struct {
 	IfEpoch   uint64 // the epoch that the target was planned from
 	Members   []ident.NodeID
 	Preferred ident.NodeID // one of Members, or 0
+	Cause     Cause
+	// Rest is for how long, in ns of log time, nothing that can wait should give the
+	// group another target. Back says that this takes back a move that failed.
+	Rest int64
+	Back bool
 }
 
 // SetTargets sets the targets of many groups. Each entry stands for itself: one
@@ -42,6 +48,9 @@ func target(c *coder, t *Target) {
 	c.uint(&t.IfEpoch)
 	list(c, &t.Members, MaxReplicas, id[ident.NodeID])
 	id(c, &t.Preferred)
+	cause(c, &t.Cause)
+	c.int64(&t.Rest)
+	c.bool(&t.Back)
 }
 
 func (s *SetTargets) check() error {
@@ -49,22 +58,25 @@ func (s *SetTargets) check() error {
 		return refuse(ErrInvalid, "targets are %d: give at most %d at once", len(s.Targets), MaxTargets)
 	}
 	for _, t := range s.Targets {
-		if err := firstError(checkID("group", t.Group), checkNodes(t.Members, t.Preferred)); err != nil {
+		if err := firstError(checkID("group", t.Group), checkNodes(t.Members, t.Preferred), checkText("cause", t.Cause.Text, MaxReason)); err != nil {
 			return err
+		}
+		if t.Rest < 0 {
+			return refuse(ErrInvalid, "rest is %d: give 0 or more nanoseconds", t.Rest)
 		}
 	}
 	return nil
 }
 
-func (s *SetTargets) apply(m *Machine, _ moment) (func(*coder), error) {
+func (s *SetTargets) apply(m *Machine, at moment) (func(*coder), error) {
 	outcomes := make([]TargetOutcome, len(s.Targets))
 	for i, t := range s.Targets {
-		outcomes[i] = m.setTarget(t)
+		outcomes[i] = m.setTarget(t, at.time)
 	}
 	return outcomesResult(&outcomes), nil
 }
 
-func (m *Machine) setTarget(t Target) TargetOutcome {
+func (m *Machine) setTarget(t Target, now int64) TargetOutcome {
 	g, ok := m.byID[t.Group]
 	if !ok {
 		return TargetOutcome{Group: t.Group, Err: ErrNoGroup}
@@ -96,6 +108,13 @@ func (m *Machine) setTarget(t Target) TargetOutcome {
 		return outcome
 	}
 	next.Epoch++
+	next.Cause, next.Since, next.RestUntil, next.Back = t.Cause, now, 0, t.Back
+	if t.Rest > 0 {
+		next.RestUntil = now + min(t.Rest, math.MaxInt64-max(now, 0))
+	}
+	if t.Back {
+		next.Failures++
+	}
 	m.putGroup(&next)
 	outcome.Epoch = next.Epoch
 	return outcome
@@ -196,6 +215,9 @@ func (r *Report) apply(m *Machine, _ moment) (func(*coder), error) {
 	}
 	if settles && r.Epoch == g.Epoch {
 		next.SettledNext = next.NextMember
+		if !g.Back {
+			next.Failures = 0
+		}
 	}
 	m.putGroup(&next)
 	return groupResult(&next), nil

@@ -16,6 +16,14 @@ func state(c *coder, s *placement.State) {
 	}
 }
 
+func cause(c *coder, k *Cause) {
+	v := uint64(k.Kind)
+	if c.uint(&v); c.dec != nil {
+		k.Kind = placement.Kind(min(v, 255))
+	}
+	c.string(&k.Text, MaxReason)
+}
+
 func (n *Node) fields(c *coder) {
 	id(c, &n.ID)
 	c.string(&n.Name, MaxName)
@@ -41,6 +49,11 @@ func (g *Group) fields(c *coder) {
 	list(c, &g.Target, MaxMembers, member)
 	id(c, &g.Preferred)
 	c.uint(&g.Epoch)
+	cause(c, &g.Cause)
+	c.int64(&g.Since)
+	c.bool(&g.Back)
+	c.int(&g.Failures)
+	c.int64(&g.RestUntil)
 	list(c, &g.Configured, MaxMembers, member)
 	c.uint(&g.ConfiguredIndex)
 	c.uint(&g.Settled)

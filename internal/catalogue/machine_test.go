@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -291,6 +292,52 @@ func TestSetTargetsAndReport(t *testing.T) {
 		t.Errorf("%+v", g)
 	}
 	f.refused(&Report{Group: 99, Index: 1, Members: []Member{{1, 1}}}, ErrNoGroup)
+}
+
+// The record says why a target was set, since when, until when the group rests, and
+// how often moves failed one after another.
+func TestTargetsAreRemembered(t *testing.T) {
+	f := newFixture(t, 4)
+	a := f.add("a", 1, 2, 3)
+	set := func(epoch uint64, change Target) *Group {
+		t.Helper()
+		change.Group, change.IfEpoch = a.ID, epoch
+		f.must(&SetTargets{Targets: []Target{change}})
+		g, _ := f.m.Group("a")
+		return g
+	}
+	settle := func(epoch uint64, members ...Member) *Group {
+		t.Helper()
+		f.must(&Report{Group: a.ID, Index: 10 + epoch, Epoch: epoch, Members: members})
+		g, _ := f.m.Group("a")
+		return g
+	}
+	why := Cause{Kind: placement.Balance, Text: "node 1 has too much"}
+	g := set(1, Target{Members: []ident.NodeID{2, 3, 4}, Cause: why, Rest: 1000})
+	if g.Cause != why || g.Since == 0 || g.RestUntil != g.Since+1000 || g.Failures != 0 {
+		t.Errorf("a balancing move: %+v", g)
+	}
+	for tries := 1; tries <= 2; tries++ {
+		g = set(g.Epoch, Target{Members: []ident.NodeID{1, 2, 3}, Back: true, Rest: math.MaxInt64})
+		if g.Failures != tries || g.RestUntil != math.MaxInt64 {
+			t.Errorf("given up %d times: %+v", tries, g)
+		}
+		if g = settle(g.Epoch, a.First...); g.Failures != tries {
+			t.Errorf("back where it was, after %d tries: %+v", tries, g)
+		}
+		g = set(g.Epoch, Target{Members: []ident.NodeID{2, 3, 4}})
+	}
+	if g.RestUntil != 0 {
+		t.Errorf("a move without a rest: %+v", g)
+	}
+	member, _ := g.MemberOn(4)
+	if g = settle(g.Epoch, a.First[1], a.First[2], member); g.Failures != 0 || g.Settled != g.Epoch {
+		t.Errorf("moved at last: %+v", g)
+	}
+	_, err := Encode(&SetTargets{Targets: []Target{{Group: a.ID, Members: []ident.NodeID{1}, Rest: -1}}})
+	if !errors.Is(err, ErrInvalid) {
+		t.Errorf("a rest below zero: %v", err)
+	}
 }
 
 func hosts(m *Machine, node ident.NodeID, group ident.GroupID) bool {

@@ -46,7 +46,7 @@ func drawCommand(t *rapid.T) Command {
 	case 10:
 		set := &SetTargets{}
 		for range rapid.IntRange(0, 3).Draw(t, "targets") {
-			set.Targets = append(set.Targets, Target{Group: group(), IfEpoch: number(3), Members: nodes()})
+			set.Targets = append(set.Targets, Target{Group: group(), IfEpoch: number(3), Members: nodes(), Cause: Cause{Kind: placement.Balance, Text: "t"}, Rest: int64(number(3)), Back: rapid.Bool().Draw(t, "back")})
 		}
 		return set
 	case 11:

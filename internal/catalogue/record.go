@@ -25,6 +25,12 @@ type Member struct {
 	Node ident.NodeID
 }
 
+// Cause is why a target was set. The catalogue keeps it and does not look at it.
+type Cause struct {
+	Kind placement.Kind // 0: with the group itself
+	Text string         // for people; may be empty
+}
+
 // Group is what the fleet knows of a group.
 type Group struct {
 	ID          ident.GroupID
@@ -38,6 +44,11 @@ type Group struct {
 	Target    []Member     // what it should have, by node
 	Preferred ident.NodeID // which of them should lead, 0 if none
 	Epoch     uint64       // +1 with every change of Target or Preferred, 1 at first
+	Cause     Cause        // why it has this target
+	Since     int64        // log time when Epoch began, in ns since 1970
+	Back      bool         // this target takes back a move that failed
+	Failures  int          // moves that failed one after another
+	RestUntil int64        // log time before which nothing that can wait gives it another target; 0 if none
 
 	Configured      []Member // all members as its leader last reported them, by node
 	ConfiguredIndex uint64   // index of that configuration in the group's log
