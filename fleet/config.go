@@ -88,12 +88,16 @@ type Config struct {
 	// CallTimeout ends calls whose context has no deadline. Default 10 s.
 	CallTimeout time.Duration
 	// PurgeAfter is how long a node must be gone before its members are replaced, and
-	// how long a move may make no end before it is given up. Default 10 min.
+	// how long a move may make no progress before it is given up. Default 10 min.
+	// This and Settle are what holds where nobody changed the fleet's limits, see
+	// [Node.SetLimits].
 	PurgeAfter time.Duration
 	// RejoinInterval is how often nodes that are not heard are tried again. Default 30 s, with Local 1 s.
 	RejoinInterval time.Duration
 	// Settle is how long the planner waits for quiet after a change of nodes before
-	// it balances. Default 2 s; it waits at most five times that.
+	// it balances; it waits at most ten times that. A node that was gone is trusted
+	// again after as long, at most 30 s, and a group rests after a move for balance for
+	// twenty times that, at most 10 min. Default 30 s, with Local 2 s.
 	Settle time.Duration
 	// Local shortens the timings of gossip, for nodes that share one machine or a
 	// fast local network, as tests and demonstrations do.
@@ -124,9 +128,10 @@ func (c Config) withDefaults() Config {
 	dur(&c.PurgeAfter, 10*time.Minute)
 	if c.Local {
 		dur(&c.RejoinInterval, time.Second)
+		dur(&c.Settle, 2*time.Second)
 	}
 	dur(&c.RejoinInterval, 30*time.Second)
-	dur(&c.Settle, 2*time.Second)
+	dur(&c.Settle, 30*time.Second)
 	if c.Weight == 0 {
 		c.Weight = 1
 	}

@@ -14,12 +14,13 @@ import (
 // Acts that need the catalogue are done by a node that has it: here, or forwarded
 // to an active node.
 type forwardRequest struct {
-	Add    *addRequest    `msgpack:"a,omitempty"`
-	Remove *removeRequest `msgpack:"r,omitempty"`
-	Update *updateRequest `msgpack:"u,omitempty"`
-	State  *stateRequest  `msgpack:"s,omitempty"`
-	Forget *forgetRequest `msgpack:"f,omitempty"`
-	View   *viewRequest   `msgpack:"v,omitempty"`
+	Add      *addRequest      `msgpack:"a,omitempty"`
+	Remove   *removeRequest   `msgpack:"r,omitempty"`
+	Update   *updateRequest   `msgpack:"u,omitempty"`
+	State    *stateRequest    `msgpack:"s,omitempty"`
+	Forget   *forgetRequest   `msgpack:"f,omitempty"`
+	View     *viewRequest     `msgpack:"v,omitempty"`
+	Settings *settingsRequest `msgpack:"l,omitempty"`
 	// Recover is the name of a group.
 	Recover string `msgpack:"x,omitempty"`
 }
@@ -113,6 +114,8 @@ func (n *Node) forwarded(ctx context.Context, r forwardRequest) ([]byte, error) 
 		return nil, n.setStateHere(ctx, r.State)
 	case r.Forget != nil:
 		return nil, n.forgetHere(ctx, c, r.Forget)
+	case r.Settings != nil:
+		return nil, n.setSettingsHere(ctx, r.Settings)
 	case r.Recover != "":
 		return nil, n.recoverHere(ctx, c, r.Recover)
 	case r.View != nil:

@@ -22,6 +22,8 @@ type memberReport struct {
 	LogBytes     uint64
 	SnapshotSize int64
 	Asleep       bool
+	Step         string // the next one to the target, as the leader sees it
+	Waits        bool   // the step cannot be taken yet
 	Members      []reportedMember
 }
 
@@ -64,6 +66,12 @@ func (n *Node) memberStatus(ctx context.Context, g ident.GroupID) (memberReport,
 	add(s.Core.Config.Voters, "voter")
 	add(s.Core.Config.Outgoing, "outgoing")
 	add(s.Core.Config.Learners, "learner")
+	if c := n.catalogue.Load(); c != nil && s.Core.Role == consensus.Leader {
+		if known, ok := c.GroupByID(g); ok {
+			next := nextStep(&s.Core, targetOf(known), n.id, n.mayLead)
+			r.Step, r.Waits = next.String(), next.kind == stepWait
+		}
+	}
 	return r, nil
 }
 

@@ -3,7 +3,9 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -96,4 +98,19 @@ func (n *Node) findNode(ctx context.Context, node string) (catalogue.Node, error
 		ids[i] = same.ID.String()
 	}
 	return catalogue.Node{}, fmt.Errorf("%d nodes are named %q: give the id, one of %s: %w", len(found), node, strings.Join(ids, ", "), group.ErrInvalidArgument)
+}
+
+var nodeIDs = regexp.MustCompile(`\b[0-9a-f]{16}\b`)
+
+// in puts names in the place of the identifiers of nodes in a text of package placement,
+// which knows no names.
+func (ns names) in(text string) string {
+	return nodeIDs.ReplaceAllStringFunc(text, func(word string) string {
+		if id, err := strconv.ParseUint(word, 16, 64); err == nil {
+			if name, known := ns[ident.NodeID(id)]; known {
+				return name
+			}
+		}
+		return word
+	})
 }

@@ -68,7 +68,7 @@ type Node struct {
 
 	unhosted sync.Map // GroupIDs whose type the program lacks: said once
 	mover    mover
-	planner  planner
+	planner  plannerState
 	ballots  ballots
 
 	ctx      context.Context

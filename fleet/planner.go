@@ -2,9 +2,8 @@ package fleet
 
 import (
 	"context"
-	"encoding/binary"
-	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,49 +11,35 @@ import (
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/internal/planner"
 	"github.com/raftfleet/raftfleet/placement"
 )
 
-// The planner runs on the node that leads the catalogue. It watches who is there,
-// decides whom the fleet trusts, asks package placement for better targets, and
-// commits so many of them at a time as may move at once. All that it decides is in
-// the catalogue, so the next leader goes on where this one stopped.
-type planner struct {
-	infeasible atomic.Pointer[[]placement.Reason]
+// plannerState is what the planner of this node tells the others: package
+// internal/planner decides, and the node that leads the catalogue carries it out.
+type plannerState struct {
+	report    atomic.Pointer[planner.Report] // nil while another node leads
+	transfers transferGate
 }
 
 const (
 	// planEvery is how often the planner looks without being told of a change.
 	planEvery = time.Second
-	// trustAfter is how long a node that was gone must be heard before it is
-	// trusted again, where Settle does not ask for less.
-	trustAfter = 30 * time.Second
-	// observers is how many other nodes must agree that one is gone.
-	observers = 2
+	// damagedEvery is how often it asks for damaged members.
+	damagedEvery = 10 * time.Second
+	// planGather is how long it waits for what follows one change.
+	planGather = 20 * time.Millisecond
+	// inspectParallel is how many leaders it asks at once.
+	inspectParallel = 16
 )
 
-// moveLimit is how many groups may be on the move at once in a fleet of so many nodes.
-func moveLimit(nodes int) int { return min(64, max(4, nodes/2)) }
-
-func (n *Node) plan(ctx context.Context) {
-	p := planRun{n: n, heardSince: make(map[ident.NodeID]time.Time), moves: make(map[ident.GroupID]*stuckMove)}
-	for {
-		changed, gossip, leaders := n.catalogueWatch(), n.gossipChanged.wait(), n.leadersChanged.wait()
-		if c := n.catalogue.Load(); c != nil && n.leads(ident.Catalogue) {
-			p.once(ctx, c)
-		} else {
-			p.quiet = time.Time{}
-			clear(p.heardSince)
-			n.planner.infeasible.Store(nil) // what another leader finds is its to say
-		}
-		if n.await(ctx, planEvery, gossip, changed, leaders) != nil {
-			return
-		}
-		// What follows one change within a moment is planned for with it.
-		if !n.sleep(ctx, 20*time.Millisecond) {
-			return
-		}
-	}
+// limits are those that this node was configured with; the catalogue's settings go first.
+func (c *Config) limits() planner.Limits {
+	l := planner.Defaults()
+	l.PurgeAfter, l.StuckAfter = c.PurgeAfter, c.PurgeAfter
+	l.Settle, l.SettleMost = c.Settle, 10*c.Settle
+	l.TrustAfter, l.Rest = min(l.TrustAfter, c.Settle), min(l.Rest, 20*c.Settle)
+	return l
 }
 
 // leads tells whether this node's member leads a group.
@@ -63,247 +48,197 @@ func (n *Node) leads(g ident.GroupID) bool {
 	return ok && info.Role == consensus.Leader
 }
 
-// planRun is the planner's memory while it leads; losing it costs a wait.
+// plan runs the planner for as long as this node leads the catalogue.
+func (n *Node) plan(ctx context.Context) {
+	var run planRun
+	for {
+		changed, gossip, leaders := n.catalogueWatch(), n.gossipChanged.wait(), n.leadersChanged.wait()
+		wait := planEvery
+		if c := n.catalogue.Load(); c != nil && n.leads(ident.Catalogue) {
+			if run.n == nil {
+				run = planRun{n: n}
+			}
+			wait = run.once(ctx, c)
+		} else if run.n != nil {
+			run = planRun{}
+			n.planner.report.Store(nil) // what another leader finds is its to say
+			n.planner.transfers.clear()
+		}
+		if n.await(ctx, wait, gossip, changed, leaders) != nil {
+			return
+		}
+		if !n.sleep(ctx, planGather) {
+			return
+		}
+	}
+}
+
+// planRun is one leadership of the planner.
 type planRun struct {
-	n           *Node
-	heardSince  map[ident.NodeID]time.Time
-	nodesIndex  string    // the nodes and their states that were planned for last
-	quiet       time.Time // when the nodes last changed
-	first       time.Time // when the wait for quiet began
-	planned     string
-	plannedAt   time.Time
-	moves       map[ident.GroupID]*stuckMove
-	stuckLook   time.Time
-	damagedLook time.Time
-	next        time.Time // when it may plan again while nothing is urgent
+	n         *Node
+	planner   planner.Planner
+	took      time.Duration
+	damaged   map[ident.GroupID][]catalogue.Member
+	damagedAt time.Time
+	inspect   []ident.GroupID
+	confirm   []ident.NodeID
+	brake     string
 }
 
-const (
-	// planPause and planShare keep the planner from planning all the time while
-	// groups are added one after another: it rests for as long as it worked, and more.
-	planPause = 200 * time.Millisecond
-	planShare = 20
-)
+// once looks, decides, and does what was decided. It returns how long to wait.
+func (r *planRun) once(ctx context.Context, c *catalogue.Machine) time.Duration {
+	n := r.n
+	v := planner.View{Catalogue: c, Limits: n.cfg.limits(), Hearing: n.hearing(), Took: r.took,
+		Missed: n.missed(ctx, r.confirm), Lag: n.lagging(ctx, c, r.inspect)}
+	if now := n.exec.Now(); now.Sub(r.damagedAt) >= damagedEvery {
+		r.damaged, r.damagedAt = n.damagedMembers(ctx), now
+	}
+	v.Damaged = r.damaged
+	v.Now = n.exec.Now()
+	d := r.planner.Decide(v)
+	r.took = n.exec.Now().Sub(v.Now)
+	n.planner.report.Store(d.Report)
+	r.confirm, r.inspect = d.Confirm, d.Inspect
+	r.tell(c, &d)
+	r.carryOut(ctx, c, &d)
+	switch {
+	case len(d.Confirm) > 0 && len(v.Missed) == 0:
+		return time.Millisecond // ask, and look again
+	case d.Next.IsZero():
+		return planEvery
+	}
+	return min(planEvery, max(d.Next.Sub(n.exec.Now()), time.Millisecond))
+}
 
-func (p *planRun) once(ctx context.Context, c *catalogue.Machine) {
-	p.judge(ctx, c)
-	nodes := c.Nodes()
-	now := p.n.exec.Now()
-	if is := fingerprint(nodes); is != p.nodesIndex {
-		if p.nodesIndex == "" || p.quiet.IsZero() {
-			p.first = now
+// carryOut commits what was decided. What fails is decided anew from what there is then.
+func (r *planRun) carryOut(ctx context.Context, c *catalogue.Machine, d *planner.Decision) {
+	n := r.n
+	ns := namesOf(c.Nodes())
+	for i := range d.States {
+		s := &d.States[i]
+		if _, err := n.propose(ctx, s); err != nil {
+			n.log.Warn("a node's state could not be changed", "about", ns.of(s.ID), "to", s.To, "error", err)
+			continue
 		}
-		p.nodesIndex, p.quiet = is, now
+		n.events.add(view.Event{Kind: "node_" + s.To.String(), Node: ns.of(s.ID), Detail: s.Reason})
 	}
-	if p.quiet.IsZero() {
-		p.quiet, p.first = now, now
+	for batch := range slices.Chunk(d.Targets, catalogue.MaxTargets) {
+		if _, err := n.propose(ctx, &catalogue.SetTargets{Targets: batch}); err != nil {
+			n.log.Warn("new targets could not be committed", "targets", len(batch), "error", err)
+			return
+		}
+		for _, t := range batch {
+			e := view.Event{Kind: "move_started", Detail: causeText(t.Cause, ns)}
+			if t.Back {
+				e.Kind, e.Detail = "move_failed", t.Cause.Text+"; see the members of the group for the reason"
+			}
+			if g, ok := c.GroupByID(t.Group); ok {
+				e.Group = g.Name
+				n.events.add(e)
+			}
+		}
 	}
-	p.unstick(ctx, c, now)
-	p.replaceDamaged(ctx, c, nodes, now)
-	p.replan(ctx, c, nodes, now)
 }
 
-// fingerprint changes when a node comes, goes, or changes its state or weight.
-func fingerprint(nodes []catalogue.Node) string {
-	var b []byte
-	for _, node := range nodes {
-		b = binary.LittleEndian.AppendUint64(b, uint64(node.ID))
-		b = append(b, byte(node.State), byte(node.Weight), byte(node.Weight>>8))
-		b = append(b, node.Zone...)
-		b = append(b, 0)
+// tell has an event when the brake takes hold and when it lets go.
+func (r *planRun) tell(c *catalogue.Machine, d *planner.Decision) {
+	was := r.brake
+	r.brake = d.Report.Brake
+	switch {
+	case was == "" && r.brake != "":
+		r.n.events.add(view.Event{Kind: "moves_held", Detail: r.brake})
+	case was != "" && r.brake == "":
+		r.n.events.add(view.Event{Kind: "moves_released", Detail: "enough nodes are back, or were given up"})
 	}
-	return string(b)
 }
 
-// judge moves nodes between the states that the fleet decides by watching them.
-func (p *planRun) judge(ctx context.Context, c *catalogue.Machine) {
-	n := p.n
-	now := n.exec.Now()
-	alive := make(map[ident.NodeID]bool)
-	gone := make(map[ident.NodeID]time.Time)
+// causeText puts the cause of a target into words, with the names of this fleet's nodes.
+func causeText(cause catalogue.Cause, ns names) string {
+	if cause.Kind == 0 {
+		return "since it was added"
+	}
+	return cause.Kind.String() + ": " + ns.in(cause.Text)
+}
+
+func (n *Node) hearing() map[ident.NodeID]planner.Hearing {
+	out := make(map[ident.NodeID]planner.Hearing)
 	for _, m := range n.gossip.Members() {
-		if m.Alive {
-			alive[m.Node] = true
-		} else {
-			gone[m.Node] = m.Since
-		}
+		out[m.Node] = planner.Hearing{Alive: m.Alive, Since: m.Since}
 	}
-	alive[n.id] = true
-	for _, node := range c.Nodes() {
-		if alive[node.ID] {
-			if p.heardSince[node.ID].IsZero() {
-				p.heardSince[node.ID] = now
-			}
-		} else {
-			delete(p.heardSince, node.ID)
-		}
-		to, reason := node.State, ""
-		switch node.State {
-		case placement.Active, placement.Joining:
-			if !alive[node.ID] && node.State == placement.Active {
-				to, reason = placement.Suspect, "gossip does not hear it"
-			}
-		case placement.Suspect:
-			switch {
-			case alive[node.ID] && now.Sub(p.heardSince[node.ID]) >= min(trustAfter, n.cfg.Settle):
-				to, reason = placement.Active, "it is heard again"
-			case !alive[node.ID] && p.purgeable(ctx, c, node, gone[node.ID], now):
-				to, reason = placement.Dead, fmt.Sprintf("not heard for %s, and other nodes agree", n.cfg.PurgeAfter)
-			}
-		case placement.Draining:
-			if len(c.HostedBy(node.ID)) == 0 {
-				to, reason = placement.Inactive, "drained"
-			}
-		}
-		if to == node.State {
-			continue
-		}
-		_, err := n.propose(ctx, &catalogue.SetNodeState{ID: node.ID, To: to, Reason: reason, IfState: []placement.State{node.State}})
-		if err != nil {
-			n.log.Warn("a node's state could not be changed", "about", node.Name, "to", to, "error", err)
-			continue
-		}
-		n.events.add(view.Event{Kind: "node_" + to.String(), Node: node.Name, Detail: reason})
-	}
+	self := out[n.id]
+	self.Alive = true
+	out[n.id] = self
+	return out
 }
 
-// purgeable tells whether a node that is not heard may be given up: for long
-// enough, and by the word of others too. One observer alone may be the one that
-// is cut off.
-func (p *planRun) purgeable(ctx context.Context, c *catalogue.Machine, node catalogue.Node, since, now time.Time) bool {
-	n := p.n
-	if since.IsZero() {
-		since = time.Unix(0, node.Since)
+// missed asks the other nodes about some that are not heard here, and returns those
+// that nobody hears and enough miss.
+func (n *Node) missed(ctx context.Context, nodes []ident.NodeID) map[ident.NodeID]bool {
+	if len(nodes) == 0 {
+		return nil
 	}
-	if now.Sub(since) < n.cfg.PurgeAfter || now.Sub(time.Unix(0, node.Since)) < n.cfg.PurgeAfter {
-		return false
+	c := n.catalogue.Load()
+	if c == nil {
+		return nil
 	}
-	if braked(c.Nodes()) != "" {
-		return false
-	}
+	limits, _ := planner.FromSettings(c.Settings(), n.cfg.limits())
 	others := n.activeNodes()
-	wanted, agree := min(observers, len(others)), 0 // all there are, when they are fewer
-	for _, id := range others {
-		b, err := n.ask(ctx, id, appendGroup(nil, opObserve, ident.GroupID(node.ID), nil))
-		if err != nil {
-			continue
-		}
-		if len(b) == 1 && b[0] == 1 {
-			return false // somebody hears it
-		}
-		if agree++; agree == wanted {
-			return true
-		}
-	}
-	return wanted == 0
-}
-
-// braked says why repair holds still: too much of the fleet is gone at once, and
-// more likely to come back than to be replaceable. Empty when it does not.
-func braked(nodes []catalogue.Node) string {
-	total, suspect := 0, 0
-	zones := make(map[string][2]int)
-	for _, node := range nodes {
-		switch node.State {
-		case placement.Active, placement.Draining, placement.Suspect:
-		default:
-			continue
-		}
-		z := zones[node.Zone]
-		total++
-		z[0]++
-		if node.State == placement.Suspect {
-			suspect++
-			z[1]++
-		}
-		zones[node.Zone] = z
-	}
-	if suspect > 1 && suspect*5 > total {
-		return fmt.Sprintf("%d of %d nodes are gone, which is more than 20 %%", suspect, total)
-	}
-	for zone, z := range zones {
-		if len(zones) > 1 && z[0] > 1 && z[0] == z[1] {
-			return fmt.Sprintf("all %d nodes of zone %s are gone", z[0], zone)
-		}
-	}
-	return ""
-}
-
-// hopeless tells whether a group waits for a node that was given up: its move ends
-// only with another target.
-func hopeless(g *catalogue.Group, nodes []catalogue.Node) bool {
-	return slices.ContainsFunc(g.Target, func(m catalogue.Member) bool {
-		return !slices.ContainsFunc(nodes, func(node catalogue.Node) bool {
-			return node.ID == m.Node && node.State != placement.Dead
-		})
-	})
-}
-
-// replan commits better targets, as many as may move now.
-func (p *planRun) replan(ctx context.Context, c *catalogue.Machine, nodes []catalogue.Node, now time.Time) {
-	n := p.n
-	index := c.Index()
-	state := fmt.Sprint(p.nodesIndex, index)
-	if state == p.planned || now.Before(p.next) && p.quiet.Before(p.plannedAt) {
-		return // nothing changed since a plan that had nothing to do, or nothing urgent
-	}
-	p.plannedAt = now
-	defer func() {
-		end := n.exec.Now()
-		p.next = end.Add(max(planPause, planShare*end.Sub(now)))
-	}()
-	all := c.Groups("", c.NumGroups())
-	moving := 0
-	in := placement.Input{Groups: make([]placement.Group, 0, len(all))}
-	for _, g := range all {
-		if g.Settled != g.Epoch {
-			moving++
-		}
-		pg := placement.Group{ID: g.ID, Name: g.Name, Replicas: g.Replicas, Leader: g.Preferred, Cost: 1}
-		for _, m := range g.Target {
-			pg.Members = append(pg.Members, m.Node)
-		}
-		for _, m := range g.Configured {
-			pg.Voters = append(pg.Voters, m.Node)
-		}
-		in.Groups = append(in.Groups, pg)
-	}
-	for _, node := range nodes {
-		in.Nodes = append(in.Nodes, placement.Node{ID: node.ID, Zone: node.Zone, Weight: node.Weight, State: node.State})
-	}
-	result := placement.Plan(in)
-	p.n.planner.infeasible.Store(&result.Infeasible)
-	if len(result.Targets) == 0 {
-		p.planned = state
-		return
-	}
-	settled := now.Sub(p.quiet) >= n.cfg.Settle || now.Sub(p.first) >= 5*n.cfg.Settle
-	room := moveLimit(len(nodes)) - moving
-	var batch []catalogue.Target
-	for _, t := range result.Targets {
-		urgent := t.Reason.Kind == placement.Repair || t.Reason.Kind == placement.Drain || t.Reason.Kind == placement.Resize
-		if !settled && !urgent {
-			continue
-		}
-		g, ok := c.GroupByID(t.Group)
-		if !ok || p.rests(g.ID, now) {
-			continue
-		}
-		if g.Settled == g.Epoch {
-			if room <= 0 {
+	wanted := min(limits.Observers, len(others)) // all there are, when they are fewer
+	missed := make(map[ident.NodeID]bool)
+	for _, id := range nodes {
+		agree, heard := 0, false
+		for _, other := range others {
+			if agree >= wanted {
+				break
+			}
+			b, err := n.ask(ctx, other, appendGroup(nil, opObserve, ident.GroupID(id), nil))
+			if err != nil {
 				continue
 			}
-			room--
-		} else if t.Reason.Kind != placement.Repair || !hopeless(g, nodes) {
-			continue // one change of a group at a time, unless it can never end
+			if heard = len(b) == 1 && b[0] == 1; heard {
+				break
+			}
+			agree++
 		}
-		batch = append(batch, catalogue.Target{Group: t.Group, IfEpoch: g.Epoch, Members: t.Members, Preferred: t.Leader})
-		n.events.add(view.Event{Kind: "move_started", Group: g.Name, Detail: t.Reason.String()})
+		missed[id] = !heard && agree >= wanted
 	}
-	if len(batch) == 0 {
-		return
+	return missed
+}
+
+// lagging asks the leaders of groups on the move how far behind the members to come are.
+func (n *Node) lagging(ctx context.Context, c *catalogue.Machine, groups []ident.GroupID) map[ident.GroupID]uint64 {
+	if len(groups) == 0 {
+		return nil
 	}
-	if _, err := n.propose(ctx, &catalogue.SetTargets{Targets: batch}); err != nil {
-		n.log.Warn("new targets could not be committed", "targets", len(batch), "error", err)
+	var mu sync.Mutex
+	lag := make(map[ident.GroupID]uint64)
+	_ = n.each(len(groups), inspectParallel, func(i int) error {
+		g, ok := c.GroupByID(groups[i])
+		if !ok {
+			return nil
+		}
+		r, leads := n.askMembers(ctx, g)
+		if !leads {
+			return nil
+		}
+		var most uint64
+		for _, m := range r.Members {
+			if _, wanted := memberOn(g.Target, m.Node); wanted && m.Role == "learner" {
+				most = max(most, m.Lag)
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		lag[g.ID] = most
+		return nil
+	})
+	return lag
+}
+
+// reasonOf is why a node of a state is no place for members; empty where it is one.
+func reasonOf(s placement.State) string {
+	if s == placement.Active {
+		return ""
 	}
+	return "it is " + s.String()
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/internal/planner"
 	"github.com/raftfleet/raftfleet/placement"
 )
 
@@ -31,7 +32,12 @@ func (n *Node) problems(c *catalogue.Machine, nodes []catalogue.Node, ns names, 
 			})
 		}
 	}
-	if why := braked(nodes); why != "" {
+	settings := c.Settings()
+	limits, _ := planner.FromSettings(settings, n.cfg.limits())
+	if pause := planner.PauseIn(settings); pause != nil {
+		out = append(out, pausedProblem(pause))
+	}
+	if why := planner.Brake(nodes, limits.BrakePercent); why != "" {
 		out = append(out, view.Problem{Kind: "repair_held", Thing: "fleet", Reason: why + ": members are not replaced meanwhile", Remedy: "bring the nodes back, or fleetctl node forget those that will not return"})
 	}
 	for i, g := range leaderless {
@@ -67,8 +73,8 @@ func (n *Node) problems(c *catalogue.Machine, nodes []catalogue.Node, ns names, 
 		out = append(out, view.Problem{Kind: "node_unreachable", Thing: ns.of(id), Reason: "gossip hears it, but it does not answer", Remedy: "look at its load, its disk, and the network between the nodes"})
 	}
 	out = append(out, n.foreignProblems()...)
-	if r := n.planner.infeasible.Load(); r != nil {
-		for _, reason := range *r {
+	if r := n.planner.report.Load(); r != nil {
+		for _, reason := range r.Infeasible {
 			if p, more := infeasibleProblem(reason, c, ns); more {
 				out = append(out, p)
 			}

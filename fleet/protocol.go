@@ -17,27 +17,30 @@ import (
 type operation uint8
 
 const (
-	opCommand   operation = iota + 1 // group(8) session(8) sequence(8) acknowledgeBelow(8) body
-	opRegister                       // group(8): opens a session
-	opQuery                          // group(8) body: linearizable, at the leader
-	opReadIndex                      // group(8)
-	opLocate                         // locateRequest: where is the group of this name
-	opStatus                         // group(8): what the leader knows
-	opTransfer                       // transferRequest
-	opForward                        // forwardRequest: an act that needs a node with the catalogue
-	opObserve                        // node(8): do you hear it
-	opEnter                          // enterRequest: what a node needs to host the catalogue
-	opExport                         // group(8)
-	opLeaders                        // no body: which groups this node leads
-	opSalvage                        // group(8)
-	opSeal                           // group(8)
-	opConfigure                      // group(8) encoded group.Config
-	opFound                          // foundRequest: fresh nodes choose who founds
-	opDamaged                        // no body: members here whose data is damaged
+	opCommand       operation = iota + 1 // group(8) session(8) sequence(8) acknowledgeBelow(8) body
+	opRegister                           // group(8): opens a session
+	opQuery                              // group(8) body: linearizable, at the leader
+	opReadIndex                          // group(8)
+	opLocate                             // locateRequest: where is the group of this name
+	opStatus                             // group(8): what the leader knows
+	opTransfer                           // transferRequest
+	opForward                            // forwardRequest: an act that needs a node with the catalogue
+	opObserve                            // node(8): do you hear it
+	opEnter                              // enterRequest: what a node needs to host the catalogue
+	opExport                             // group(8)
+	opLeaders                            // no body: which groups this node leads
+	opSalvage                            // group(8)
+	opSeal                               // group(8)
+	opConfigure                          // group(8) encoded group.Config
+	opFound                              // foundRequest: fresh nodes choose who founds
+	opDamaged                            // no body: members here whose data is damaged
+	opAdmitTransfer                      // group(8): may its leader give way to the preferred one
+	opTransferOver                       // group(8): it did, or could not
+	opBalance                            // no body: what the planner says
 )
 
 func (o operation) String() string {
-	names := [...]string{"", "command", "register", "query", "read-index", "locate", "status", "transfer", "forward", "observe", "enter", "export", "leaders", "salvage", "seal", "configure", "found", "damaged"}
+	names := [...]string{"", "command", "register", "query", "read-index", "locate", "status", "transfer", "forward", "observe", "enter", "export", "leaders", "salvage", "seal", "configure", "found", "damaged", "admit-transfer", "transfer-over", "balance"}
 	if int(o) < len(names) {
 		return names[o]
 	}

@@ -176,6 +176,14 @@ func (n *Node) serveRare(ctx context.Context, from ident.NodeID, b []byte) ([]by
 		return n.leadersHere(), nil
 	case opDamaged:
 		return n.damagedHere(), nil
+	case opAdmitTransfer, opTransferOver:
+		g, _, err := decodeGroup(b)
+		if err != nil {
+			return nil, err
+		}
+		return n.planned(operation(b[0]), g), nil
+	case opBalance:
+		return n.balanceHere()
 	case opFound:
 		var r foundRequest
 		if err := decodeBody(body, &r); err != nil {

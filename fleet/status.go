@@ -23,6 +23,10 @@ type viewRequest struct {
 	Check    string // Check
 	Group    string // GroupStatus
 	List     *listRequest
+	Balance  bool
+	Limits   bool
+	Moves    *listRequest
+	Plan     *listRequest
 }
 
 type listRequest struct {
@@ -65,6 +69,14 @@ func (n *Node) viewHere(ctx context.Context, r *viewRequest) ([]byte, error) {
 		return encode(n.Check(ctx, r.Check))
 	case r.Group != "":
 		return encode(n.GroupStatus(ctx, r.Group))
+	case r.Balance:
+		return encode(n.Balance(ctx))
+	case r.Limits:
+		return encode(n.Limits(ctx))
+	case r.Moves != nil:
+		return encode(n.Moves(ctx, r.Moves.Limit))
+	case r.Plan != nil:
+		return encode(n.Plan(ctx, r.Plan.Limit))
 	case r.List != nil:
 		return encode(n.ListGroups(ctx, r.List.Prefix, r.List.After, r.List.Limit))
 	}

@@ -1,0 +1,160 @@
+package planner
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/placement"
+)
+
+// leadBatch is how many preferred leaders may be set and not yet taken note of. It
+// costs a group nothing: the transfers themselves are bounded by Limits.Transfers.
+const leadBatch = 64
+
+// replan picks, of what placement would change, what may begin now: the most urgent
+// first, and so many as may move at once.
+func (p *Planner) replan(d *decision) {
+	r := d.report
+	members, leads := p.book.onTheMove()
+	r.Moving, r.MoveLimit = members, d.limits.MovesFor(len(d.nodes))
+	policy := d.limits.policy()
+	from := fmt.Sprint(p.nodes, policy)
+	if from != p.book.planned {
+		if p.nextPlan.After(d.Now) && p.last != nil {
+			d.by(p.nextPlan)
+			r.Infeasible, r.Queue, r.Held, r.RestsUntil = p.last.Infeasible, p.last.Queue, p.last.Held, p.last.RestsUntil
+			r.finish(d, &p.done)
+			return
+		}
+		p.worked = true
+	}
+	plan := p.book.best(d.nodes, policy, from)
+	r.Infeasible = plan.Infeasible
+	room, leadRoom := r.MoveLimit-members-len(d.Targets), leadBatch-leads
+	membersLeft := false // a member's move that could begin, and waits for nothing but room or quiet
+	for _, t := range plan.Targets {
+		g := p.book.groups[t.Group]
+		if g == nil || d.taken[t.Group] {
+			continue
+		}
+		kind := t.Reason.Kind
+		lead := kind == placement.Lead
+		hold := d.hold(g, kind)
+		switch {
+		case hold != "":
+		case lead && membersLeft:
+			hold = HeldAfterMembers
+		case lead && leadRoom <= 0, !lead && room <= 0 && g.Settled == g.Epoch:
+			hold = HeldFull
+		}
+		if !lead && hold != HeldResting && hold != HeldMoving {
+			membersLeft = true
+		}
+		r.count(kind, hold)
+		if hold != "" {
+			continue
+		}
+		switch {
+		case lead:
+			leadRoom--
+		case g.Settled == g.Epoch:
+			room--
+		}
+		d.target(d.newTarget(g, t))
+	}
+	r.finish(d, &p.done)
+}
+
+func (d *decision) newTarget(g *catalogue.Group, t placement.Target) catalogue.Target {
+	text := t.Reason.Text
+	if len(text) > catalogue.MaxReason {
+		text = text[:catalogue.MaxReason]
+	}
+	next := catalogue.Target{Group: t.Group, IfEpoch: g.Epoch, Members: t.Members, Preferred: t.Leader,
+		Cause: catalogue.Cause{Kind: t.Reason.Kind, Text: text}}
+	if t.Reason.Kind == placement.Balance {
+		next.Rest = int64(d.limits.Rest)
+	}
+	return next
+}
+
+// hold says what keeps a group from moving now, whatever room there is.
+func (d *decision) hold(g *catalogue.Group, kind placement.Kind) Hold {
+	switch {
+	case d.pause != nil:
+		return HeldPaused
+	case d.brake != "" && !asked(kind):
+		return HeldBraked
+	case g.Settled != g.Epoch && (kind != placement.Repair || !d.hopeless(g)):
+		return HeldMoving // one change of a group at a time, unless it can never end
+	case d.rests(g, kind):
+		return HeldResting
+	case !urgent(kind) && d.quietFrom.After(d.Now):
+		d.by(d.quietFrom)
+		return HeldRestless
+	}
+	return ""
+}
+
+// rests tells whether a group is left alone. After a move for balance it is, unless
+// something urgent comes up. After a move that failed it is too, and longer each time;
+// but a member that is missing is not waited for longer than the first time.
+func (d *decision) rests(g *catalogue.Group, kind placement.Kind) bool {
+	until := time.Unix(0, g.RestUntil)
+	switch {
+	case g.RestUntil == 0 || urgent(kind) && !g.Back:
+		return false
+	case g.Back && kind == placement.Repair:
+		if first := time.Unix(0, g.Since).Add(d.limits.StuckAfter); first.Before(until) {
+			until = first
+		}
+	}
+	if !until.After(d.Now) {
+		return false
+	}
+	d.by(until)
+	d.report.rest(until)
+	return true
+}
+
+// hopeless tells whether a group waits for a node that was given up: its move ends
+// only with another target.
+func (d *decision) hopeless(g *catalogue.Group) bool {
+	return slices.ContainsFunc(g.Target, func(m catalogue.Member) bool {
+		node, known := d.node(m.Node)
+		return !known || node.State == placement.Dead
+	})
+}
+
+// node finds a node: they are sorted by identifier.
+func (d *decision) node(id ident.NodeID) (*catalogue.Node, bool) {
+	at, found := slices.BinarySearchFunc(d.nodes, id, func(n catalogue.Node, id ident.NodeID) int {
+		switch {
+		case n.ID < id:
+			return -1
+		case n.ID > id:
+			return 1
+		}
+		return 0
+	})
+	if !found {
+		return nil, false
+	}
+	return &d.nodes[at], true
+}
+
+// onTheMove counts the groups whose target is not reached: those that get other
+// members, and those that only get another preferred leader.
+func (b *book) onTheMove() (members, leads int) {
+	for _, g := range b.moving {
+		if g.Cause.Kind == placement.Lead {
+			leads++
+		} else {
+			members++
+		}
+	}
+	return members, leads
+}

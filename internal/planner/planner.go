@@ -1,0 +1,167 @@
+package planner
+
+import (
+	"time"
+
+	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/placement"
+)
+
+// View is what a Planner decides from. It keeps nothing of it but the catalogue's
+// records, which never change.
+type View struct {
+	Now       time.Time // of the node that leads; the catalogue's log time is the same clock
+	Catalogue *catalogue.Machine
+	Limits    Limits // where the catalogue's settings do not say otherwise
+	// Hearing has the nodes that gossip knows, the one that decides included.
+	Hearing map[ident.NodeID]Hearing
+	// Missed are the nodes of the last Decision.Confirm that enough others miss too.
+	Missed map[ident.NodeID]bool
+	// Damaged are the members whose data cannot be read, by group.
+	Damaged map[ident.GroupID][]catalogue.Member
+	// Lag tells how many entries the members to come of a group still lack, for the groups
+	// of the last Decision.Inspect whose leaders said so.
+	Lag map[ident.GroupID]uint64
+	// Took is how long the last Decide took. After it worked out a plan, the planner rests
+	// for many times as long, unless nodes change.
+	Took time.Duration
+}
+
+// Hearing is what gossip says of a node.
+type Hearing struct {
+	Alive bool
+	Since time.Time // when it began, or ceased, to be heard
+}
+
+// Decision is what to do now. All of it may fail: the next view shows what became of it.
+type Decision struct {
+	States  []catalogue.SetNodeState
+	Targets []catalogue.Target
+	// Confirm are nodes to ask the others about, and Inspect are groups to ask their
+	// leaders about, before the next view.
+	Confirm []ident.NodeID
+	Inspect []ident.GroupID
+	// Next is when to look again although nothing changed. Zero: only then.
+	Next time.Time
+	// Report says how things stand. It is never nil.
+	Report *Report
+}
+
+// Planner is the memory of the node that leads. The zero value begins anew.
+type Planner struct {
+	book book
+
+	nodes    string    // the nodes as they were last looked at
+	quiet    time.Time // since when they are like that
+	restless time.Time // since when they have not been quiet for long enough; zero: they were
+
+	looks map[ident.GroupID]look // at moves that are late
+	done  doneLog
+
+	worked   bool      // the last Decide worked out a plan
+	nextPlan time.Time // not before, while the nodes stay as they are
+	last     *Report
+}
+
+const (
+	// planPause and planShare keep the planner from planning all the time while groups
+	// are added or moves end one after another.
+	planPause = 200 * time.Millisecond
+	planShare = 20
+)
+
+// Decide says what to do now.
+func (p *Planner) Decide(v View) Decision {
+	settings := v.Catalogue.Settings()
+	limits, broken := FromSettings(settings, v.Limits)
+	nodes := v.Catalogue.Nodes()
+	d := decision{View: v, limits: limits, nodes: nodes, pause: PauseIn(settings), brake: Brake(nodes, limits.BrakePercent)}
+	d.report = &Report{At: v.Now, Pause: d.pause, Brake: d.brake, Limits: limits, BrokenLimits: broken}
+	d.judge()
+	d.quietFrom = p.quietFrom(&d)
+	if p.worked {
+		p.nextPlan, p.worked = v.Now.Add(max(planPause, planShare*v.Took)), false
+	}
+	p.book.follow(v.Catalogue)
+	p.done.follow(v.Now, &p.book)
+	p.unstick(&d)
+	d.replaceDamaged(&p.book)
+	p.replan(&d)
+	d.Decision.Report, p.last = d.report, d.report
+	return d.Decision
+}
+
+// decision is a Decision on the way.
+type decision struct {
+	View
+	Decision
+	limits    Limits
+	nodes     []catalogue.Node
+	pause     *Pause
+	brake     string
+	quietFrom time.Time // when what can wait may move
+	report    *Report
+	taken     map[ident.GroupID]bool // groups that already have a new target
+}
+
+// by asks for another look at a time.
+func (d *decision) by(at time.Time) {
+	if !at.After(d.Now) {
+		at = d.Now.Add(time.Millisecond)
+	}
+	if d.Next.IsZero() || at.Before(d.Next) {
+		d.Next = at
+	}
+}
+
+func (d *decision) target(t catalogue.Target) {
+	if d.taken == nil {
+		d.taken = make(map[ident.GroupID]bool)
+	}
+	d.taken[t.Group] = true
+	d.Targets = append(d.Targets, t)
+}
+
+// quietFrom is when the nodes have been, or will have been, quiet for long enough.
+func (p *Planner) quietFrom(d *decision) time.Time {
+	is := fingerprint(d.nodes)
+	if is != p.nodes {
+		at := lastChange(d.nodes, d.Now)
+		if p.nodes != "" && !at.After(p.quiet) {
+			at = d.Now // a zone or a weight, of which the catalogue does not know since when
+		}
+		p.nodes, p.quiet, p.nextPlan = is, at, time.Time{}
+	}
+	at := p.quiet.Add(d.limits.Settle)
+	if !at.After(d.Now) {
+		p.restless = time.Time{}
+		return at
+	}
+	if p.restless.IsZero() {
+		p.restless = p.quiet
+	}
+	if most := p.restless.Add(max(d.limits.SettleMost, d.limits.Settle)); most.Before(at) {
+		return most
+	}
+	return at
+}
+
+func lastChange(nodes []catalogue.Node, now time.Time) time.Time {
+	var last int64
+	for _, n := range nodes {
+		last = max(last, n.Since)
+	}
+	if at := time.Unix(0, last); at.Before(now) {
+		return at
+	}
+	return now
+}
+
+// urgent tells what does not wait for quiet: members are missing, or an operator asked for it.
+func urgent(k placement.Kind) bool {
+	return k == placement.Create || k == placement.Repair || k == placement.Drain || k == placement.Resize
+}
+
+// asked tells what an operator asked for: the brake does not hold it.
+func asked(k placement.Kind) bool { return k == placement.Drain || k == placement.Resize }

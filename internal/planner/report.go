@@ -1,0 +1,130 @@
+package planner
+
+import (
+	"time"
+
+	"github.com/raftfleet/raftfleet/placement"
+)
+
+// Hold is why a group that should move does not.
+type Hold string
+
+// The holds, the one that an operator should hear of first at the top.
+const (
+	HeldPaused       Hold = "paused"        // by an operator
+	HeldBraked       Hold = "braked"        // too much of the fleet is gone at once
+	HeldRestless     Hold = "restless"      // nodes came or went a moment ago
+	HeldFull         Hold = "full"          // as many move already as may
+	HeldAfterMembers Hold = "after_members" // leaders follow when members have moved
+	HeldMoving       Hold = "moving"        // it is on the move already
+	HeldResting      Hold = "resting"       // it moved for balance, or failed to move, lately
+)
+
+// Holds has all holds in their order, with what each means.
+var Holds = []struct {
+	Hold  Hold
+	Means string
+}{
+	{HeldPaused, "an operator paused all moves"},
+	{HeldBraked, "too much of the fleet is gone at once"},
+	{HeldRestless, "nodes came or went a moment ago"},
+	{HeldFull, "as many groups move already as may"},
+	{HeldAfterMembers, "leaders follow when the members have moved"},
+	{HeldMoving, "it is on the move already"},
+	{HeldResting, "it moved, or failed to move, a short while ago"},
+}
+
+// Report says how things stand after a decision.
+type Report struct {
+	At           time.Time
+	Pause        *Pause
+	Brake        string    // why it holds; empty when it does not
+	QuietFrom    time.Time // when what can wait may move; zero when it may
+	Limits       Limits
+	BrokenLimits error // settings that this program cannot read
+
+	Moving, MoveLimit int // groups whose members move
+	Started           int // targets of this decision
+	// Queue counts the groups that placement would change, by cause, and Held those of
+	// them that do not begin now, by what keeps them.
+	Queue map[placement.Kind]int
+	Held  map[Hold]int
+	// RestsUntil is when the first resting group may move again; zero when none rests.
+	RestsUntil time.Time
+
+	Done       int           // moves of members done in the last DoneWithin
+	DoneWithin time.Duration // at most ten minutes; less after the planner began
+	Infeasible []placement.Reason
+}
+
+// Left is how many groups still have to move their members, those on the way included.
+func (r *Report) Left() int {
+	left := r.Moving
+	for kind, n := range r.Queue {
+		if kind != placement.Lead {
+			left += n
+		}
+	}
+	return left - r.Held[HeldMoving]
+}
+
+func (r *Report) count(kind placement.Kind, hold Hold) {
+	if r.Queue == nil {
+		r.Queue, r.Held = make(map[placement.Kind]int), make(map[Hold]int)
+	}
+	r.Queue[kind]++
+	if hold != "" {
+		r.Held[hold]++
+	}
+}
+
+func (r *Report) rest(until time.Time) {
+	if r.RestsUntil.IsZero() || until.Before(r.RestsUntil) {
+		r.RestsUntil = until
+	}
+}
+
+func (r *Report) finish(d *decision, done *doneLog) {
+	r.Started = len(d.Targets)
+	if d.quietFrom.After(d.Now) {
+		r.QuietFrom = d.quietFrom
+	}
+	r.Done, r.DoneWithin = done.count(d.Now)
+}
+
+const (
+	doneBuckets = 20
+	doneBucket  = 30 * time.Second
+)
+
+// doneLog counts moves done over the last ten minutes.
+type doneLog struct {
+	began   time.Time
+	buckets [doneBuckets]struct {
+		at time.Time
+		n  int
+	}
+}
+
+func (l *doneLog) follow(now time.Time, b *book) {
+	if l.began.IsZero() {
+		l.began = now
+	}
+	at := now.Truncate(doneBucket)
+	slot := &l.buckets[int(at.Unix()/int64(doneBucket/time.Second))%doneBuckets]
+	if !slot.at.Equal(at) {
+		slot.at, slot.n = at, 0
+	}
+	slot.n += b.done
+	b.done = 0
+}
+
+func (l *doneLog) count(now time.Time) (n int, within time.Duration) {
+	const most = doneBuckets * doneBucket
+	for _, s := range l.buckets {
+		if now.Sub(s.at) < most {
+			n += s.n
+		}
+	}
+	return n, min(most, now.Sub(l.began))
+}
