@@ -105,7 +105,7 @@ func (d *decision) hold(g *catalogue.Group, kind placement.Kind) Hold {
 func (d *decision) rests(g *catalogue.Group, kind placement.Kind) bool {
 	until := time.Unix(0, g.RestUntil)
 	switch {
-	case g.RestUntil == 0 || urgent(kind) && !g.Back:
+	case g.RestUntil == 0 || urgent(kind) && !g.Back || kind == placement.Repair && d.hopeless(g):
 		return false
 	case g.Back && kind == placement.Repair:
 		if first := time.Unix(0, g.Since).Add(d.limits.StuckAfter); first.Before(until) {
@@ -123,10 +123,13 @@ func (d *decision) rests(g *catalogue.Group, kind placement.Kind) bool {
 // hopeless tells whether a group waits for a node that was given up: its move ends
 // only with another target.
 func (d *decision) hopeless(g *catalogue.Group) bool {
-	return slices.ContainsFunc(g.Target, func(m catalogue.Member) bool {
-		node, known := d.node(m.Node)
-		return !known || node.State == placement.Dead
-	})
+	return slices.ContainsFunc(g.Target, func(m catalogue.Member) bool { return d.gaveUp(m.Node) })
+}
+
+// gaveUp tells whether a node is not listed, or dead.
+func (d *decision) gaveUp(id ident.NodeID) bool {
+	node, known := d.node(id)
+	return !known || node.State == placement.Dead
 }
 
 // node finds a node: they are sorted by identifier.

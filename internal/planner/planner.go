@@ -79,10 +79,10 @@ func (p *Planner) Decide(v View) Decision {
 	d := decision{View: v, limits: limits, nodes: nodes, pause: PauseIn(settings), brake: Brake(nodes, limits.BrakePercent)}
 	d.report = &Report{At: v.Now, Pause: d.pause, Brake: d.brake, Limits: limits, BrokenLimits: broken}
 	d.judge()
-	d.quietFrom = p.quietFrom(&d)
 	if p.worked {
 		p.nextPlan, p.worked = v.Now.Add(max(planPause, planShare*v.Took)), false
 	}
+	d.quietFrom = p.quietFrom(&d)
 	p.book.follow(v.Catalogue)
 	p.done.follow(v.Now, &p.book)
 	p.unstick(&d)

@@ -3,6 +3,7 @@ package planner
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -425,5 +426,64 @@ func TestLimits(t *testing.T) {
 	}
 	if set != 3 {
 		t.Errorf("%d limits are listed as set", set)
+	}
+}
+
+// A move that is stuck goes back to what the group has. Where a node of that was given up
+// meanwhile, another takes the place, and not one that did not come about. A target that
+// waits for a node that was given up is replaced, and does not rest.
+func TestAStuckMoveGoesBackToNodesThatExist(t *testing.T) {
+	dead := func(id ident.NodeID) catalogue.Command { return &catalogue.SetNodeState{ID: id, To: placement.Dead} }
+	for _, c := range []struct {
+		name string
+		lost []catalogue.Command
+		want []ident.NodeID
+		back bool
+	}{
+		{"all live", nil, []ident.NodeID{1, 2, 3}, true},
+		{"one is dead", []catalogue.Command{dead(3)}, []ident.NodeID{1, 2, 5}, true},
+		{"one was forgotten", []catalogue.Command{dead(3), &catalogue.ForgetNode{ID: 3, Force: true}}, []ident.NodeID{1, 2, 5}, true},
+		{"the target is hopeless", []catalogue.Command{dead(4)}, nil, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFleet(t, 5, 5, 0)
+			f.apply(&catalogue.AddGroup{Name: "g", Type: "t", Replicas: 3, Members: []ident.NodeID{1, 2, 3}})
+			f.apply(&catalogue.SetTargets{Targets: []catalogue.Target{{Group: f.group("g").ID, IfEpoch: 1, Members: []ident.NodeID{1, 2, 4}}}})
+			f.after(f.limits.StuckAfter / 2)
+			if d := f.do(); len(d.Targets) != 0 || len(d.Inspect) != 1 {
+				t.Fatalf("halfway: %+v", d)
+			}
+			for _, command := range c.lost {
+				f.apply(command)
+			}
+			f.after(f.limits.StuckAfter)
+			f.do()
+			g := f.group("g")
+			if g.Back != c.back || c.want != nil && !slices.Equal(g.TargetNodes(), c.want) {
+				t.Errorf("its target is %v (back: %v), want %v (%v)", g.TargetNodes(), g.Back, c.want, c.back)
+			}
+			if slices.Contains(g.TargetNodes(), 4) {
+				t.Errorf("its target is still %v", g.TargetNodes())
+			}
+		})
+	}
+}
+
+// A group rests after its move was stuck, but not when a node of it was given up.
+func TestAGroupThatRestsIsRepaired(t *testing.T) {
+	f := newFleet(t, 5, 5, 0)
+	f.apply(&catalogue.AddGroup{Name: "g", Type: "t", Replicas: 3, Members: []ident.NodeID{1, 2, 3}})
+	back := catalogue.Target{Group: f.group("g").ID, IfEpoch: 1, Members: []ident.NodeID{1, 2, 3}, Preferred: 1, Back: true, Rest: int64(10 * time.Hour)}
+	f.apply(&catalogue.SetTargets{Targets: []catalogue.Target{back}})
+	f.settle()
+	f.apply(&catalogue.SetNodeState{ID: 2, To: placement.Draining})
+	f.after(time.Second)
+	if d := f.do(); len(d.Targets) != 0 || d.Report.Held[HeldResting] != 1 {
+		t.Fatalf("it moves while it rests: %+v", d.Targets)
+	}
+	f.apply(&catalogue.SetNodeState{ID: 3, To: placement.Dead})
+	f.after(time.Second)
+	if d := f.do(); len(d.Targets) != 1 || d.Targets[0].Cause.Kind != placement.Repair {
+		t.Fatalf("a dead member is left as it is: %+v", d)
 	}
 }

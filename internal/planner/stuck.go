@@ -60,7 +60,7 @@ func (p *Planner) unstick(d *decision) {
 				l.lag, l.known = lag, true
 			}
 		}
-		if seen && !l.since.Add(patience).After(d.Now) && d.pause == nil {
+		if seen && !l.since.Add(patience).After(d.Now) && d.pause == nil && !d.hopeless(g) { // a hopeless one is replanned
 			d.giveUp(g)
 			delete(p.looks, id)
 			continue
@@ -77,21 +77,53 @@ func (p *Planner) unstick(d *decision) {
 	}
 }
 
-// giveUp sets a group's target back to what it has.
+// giveUp sets a group's target back to what it has. Where a node of that was given up
+// meanwhile there is no way back: others than the new ones, which do not come about,
+// take the place. Where there are none, the move stays as it is.
 func (d *decision) giveUp(g *catalogue.Group) {
 	t := catalogue.Target{Group: g.ID, IfEpoch: g.Epoch, Back: true,
 		Rest:  int64(d.limits.StuckAfter) << min(g.Failures, mostDoublings),
 		Cause: catalogue.Cause{Kind: g.Cause.Kind, Text: "the move was stuck for " + d.limits.StuckAfter.String() + " and is given up for now"}}
 	for _, m := range g.Configured {
+		if d.gaveUp(m.Node) {
+			continue
+		}
 		t.Members = append(t.Members, m.Node)
 		if m.Node == g.Preferred {
 			t.Preferred = g.Preferred
 		}
 	}
-	if len(t.Members) == 0 {
-		return
+	if len(t.Members) < len(g.Configured) {
+		least := len(t.Members)
+		from := placementGroup(g)
+		from.Members, from.Leader = t.Members, t.Preferred
+		next, ok := d.planOne(from, func(id ident.NodeID) bool {
+			return slices.Contains(g.TargetNodes(), id) && !slices.Contains(t.Members, id)
+		})
+		if !ok || len(next.Members) <= least {
+			return
+		}
+		t.Members, t.Preferred = next.Members, next.Leader
 	}
-	d.target(t)
+	if len(t.Members) > 0 {
+		d.target(t)
+	}
+}
+
+// planOne is what placement would have one group change to, if some nodes were dead.
+func (d *decision) planOne(g placement.Group, dead func(ident.NodeID) bool) (placement.Target, bool) {
+	in := placement.Input{Nodes: placementNodes(d.nodes), Groups: []placement.Group{g}, Policy: d.limits.policy()}
+	for i := range in.Nodes {
+		if dead(in.Nodes[i].ID) {
+			in.Nodes[i].State = placement.Dead
+		}
+	}
+	for _, t := range placement.Plan(in).Targets {
+		if t.Group == g.ID {
+			return t, true
+		}
+	}
+	return placement.Target{}, false
 }
 
 // replaceDamaged gives groups targets without members whose data is damaged: such a
@@ -129,17 +161,10 @@ func (d *decision) replaceDamaged(b *book) {
 // without is a group's target with another node in the place of one; false where there
 // is none, since a group is not made smaller.
 func (d *decision) without(g *catalogue.Group, node ident.NodeID) (catalogue.Target, bool) {
-	in := placement.Input{Nodes: placementNodes(d.nodes), Groups: []placement.Group{placementGroup(g)}, Policy: d.limits.policy()}
-	for i := range in.Nodes {
-		if in.Nodes[i].ID == node {
-			in.Nodes[i].State = placement.Dead // for this group
-		}
+	t, ok := d.planOne(placementGroup(g), func(id ident.NodeID) bool { return id == node })
+	if !ok || len(t.Members) < len(g.Target) || slices.Contains(t.Members, node) {
+		return catalogue.Target{}, false
 	}
-	for _, t := range placement.Plan(in).Targets {
-		if t.Group == g.ID && len(t.Members) >= len(g.Target) && !slices.Contains(t.Members, node) {
-			t.Reason = placement.Reason{Kind: placement.Repair, Text: "the data of its member on node " + node.String() + " is damaged"}
-			return d.newTarget(g, t), true
-		}
-	}
-	return catalogue.Target{}, false
+	t.Reason = placement.Reason{Kind: placement.Repair, Text: "the data of its member on node " + node.String() + " is damaged"}
+	return d.newTarget(g, t), true
 }
