@@ -192,6 +192,7 @@ func (n *Node) watchTargets(ctx context.Context) {
 			if c != of {
 				of, seen = c, 0
 			}
+			n.followLimits(c)
 			groups, nodes, index, complete := c.Changes(seen)
 			if !complete {
 				groups = nil

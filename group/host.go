@@ -77,8 +77,8 @@ type Host struct {
 	lanes     []*lane
 	pool      *applyPool
 	snapshots *jobs
-	sending   chan struct{} // holds a token for each snapshot that may be on its way out
-	receiving chan struct{}
+	sending   *permits // snapshots on their way out
+	receiving *permits // and in
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -117,7 +117,7 @@ func NewHost(c HostConfig) (*Host, error) {
 		node: c.Node, wal: c.Log, store: c.Store, transport: c.Transport, log: c.Logger,
 		exec: c.Exec, rand: c.Rand, manual: c.Manual, tick: c.Tick, onChange: c.OnChange, onBroken: c.OnBroken,
 		types: make(map[string]Type), hooks: make(map[string]*Hooks), members: make(map[ident.GroupID]*member),
-		sending: tokens(2), receiving: tokens(2),
+		sending: newPermits(2), receiving: newPermits(2),
 	}
 	for _, t := range c.Types {
 		if h.types[t.TypeName()] != nil {
@@ -153,13 +153,6 @@ func NewHost(c HostConfig) (*Host, error) {
 
 // tokens returns a channel that holds n of them: who takes one may go on, and puts
 // it back.
-func tokens(n int) chan struct{} {
-	c := make(chan struct{}, n)
-	for range n {
-		c <- struct{}{}
-	}
-	return c
-}
 
 // background runs f beside the caller; Close waits for it.
 func (h *Host) background(f func(ctx context.Context)) {
@@ -560,4 +553,11 @@ func (h *Host) walFailed(w *laneWrites, err error) {
 			h.onBroken(err)
 		}
 	})
+}
+
+// LimitSnapshots changes how many snapshots are sent, and how many received, at once: 2
+// each at first, at most 1000. Those under way go on. It may be called at any time.
+func (h *Host) LimitSnapshots(out, in int) {
+	h.sending.set(out)
+	h.receiving.set(in)
 }

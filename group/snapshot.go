@@ -319,10 +319,10 @@ func (h *Host) Snapshot(from ident.NodeID, header []byte, body io.Reader) error 
 	if m == nil || consensus.MemberID(m.spec.Member) != msg.To {
 		return fmt.Errorf("snapshot for a member that is not here: %w", ErrNoMember)
 	}
-	if _, err := exec.Await(h.ctx, h.exec, h.receiving); err != nil {
+	if _, err := exec.Await(h.ctx, h.exec, h.receiving.free); err != nil {
 		return ErrStopped
 	}
-	defer func() { h.receiving <- struct{}{} }()
+	defer h.receiving.release()
 	w, err := h.store.CreateSnapshot(m.key())
 	if err != nil {
 		return err
@@ -430,10 +430,10 @@ func (h *Host) sendSnapshot(m *member, to consensus.MemberID) {
 		})
 	}
 	h.background(func(ctx context.Context) {
-		if _, err := exec.Await(ctx, h.exec, h.sending); err != nil {
+		if _, err := exec.Await(ctx, h.exec, h.sending.free); err != nil {
 			return
 		}
-		defer func() { h.sending <- struct{}{} }()
+		defer h.sending.release()
 		s, body, err := h.store.OpenSnapshot(m.key())
 		if err != nil {
 			report(0, err)
