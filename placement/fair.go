@@ -1,27 +1,34 @@
 package placement
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 )
 
-// divideMembers sets every node's fair number of members. Groups that want the
-// same number of members have the same fair division, so it is worked out once
-// for each such number; costs has what all groups of a number cost together.
-func (l *ledger) divideMembers(costs map[int]int64) {
-	for i := range l.nodes {
+// divideMembers sets every node's fair number of members and its bounds. Groups
+// that want the same number of members have the same fair division, so it is
+// worked out once for each such number.
+func (l *ledger) divideMembers() {
+	for z := range l.zones {
+		zone := &l.zones[z]
+		zone.size, zone.weight, zone.nodes = 0, 0, zone.nodes[:0]
+	}
+	for _, i := range l.order {
 		n := &l.nodes[i]
+		n.load.fair = 0
 		n.counts = n.State == Active || n.State == Suspect || n.State == Joining && n.load.have > 0
 		if n.counts {
 			z := &l.zones[n.zone]
 			z.size++
 			z.weight += n.weight()
-			z.nodes = append(z.nodes, int32(i))
+			z.nodes = append(z.nodes, i)
 		}
 	}
-	for _, n := range slices.Sorted(maps.Keys(costs)) {
-		l.divideGroup(n, uint64(costs[n]))
+	for _, n := range slices.Sorted(maps.Keys(l.costs)) {
+		l.divideGroup(n, uint64(l.costs[n]))
+	}
+	for _, i := range l.order {
+		l.members.set(&l.nodes[i].load)
 	}
 }
 
@@ -30,22 +37,22 @@ func (l *ledger) divideMembers(costs map[int]int64) {
 func (l *ledger) divideGroup(n int, cost uint64) {
 	weights := make([]uint64, len(l.zones))
 	total := 0
-	for z := range l.zones {
-		weights[z] = l.zones[z].weight
+	for i, z := range l.zoneOrder {
+		weights[i] = l.zones[z].weight
 		total += l.zones[z].size
 	}
 	n = min(n, total)
 	limit := l.zoneLimit(n)
 	low, high := make([]uint64, len(weights)), make([]uint64, len(weights))
-	for z := range l.zones {
+	for i, z := range l.zoneOrder {
 		size := l.zones[z].size
-		high[z] = uint64(min(limit, size)) * cost * unit
+		high[i] = uint64(min(limit, size)) * cost * unit
 		if l.policy.MaxPerZone == 0 {
-			low[z] = uint64(min(limit-1, size)) * cost * unit
+			low[i] = uint64(min(limit-1, size)) * cost * unit
 		}
 	}
-	for z, quota := range divide(uint64(n)*cost*unit, weights, low, high) {
-		zone := &l.zones[z]
+	for i, quota := range divide(uint64(n)*cost*unit, weights, low, high) {
+		zone := &l.zones[l.zoneOrder[i]]
 		weights, all := make([]uint64, zone.size), make([]uint64, zone.size)
 		for i, node := range zone.nodes {
 			weights[i], all[i] = l.nodes[node].weight(), cost*unit
@@ -73,74 +80,29 @@ func (l *ledger) zoneLimit(n int) int {
 	}
 }
 
-// divideLeaders sets every node's fair number of leaders.
+// divideLeaders sets every node's fair number of leaders: by weight, to each at
+// most what it hosts.
 func (l *ledger) divideLeaders() {
-	var total uint64
-	hosted := make([]uint64, len(l.nodes))
-	for g := range l.groups {
-		e := &l.groups[g]
-		if e.frozen {
-			continue
-		}
-		led := false
-		for _, n := range e.members {
-			if l.nodes[n].counts {
-				hosted[n] += unit
-				led = true
-			}
-		}
-		if led {
-			total += unit
+	hosted := make([]uint64, len(l.order))
+	for i, n := range l.order {
+		if node := &l.nodes[n]; node.counts {
+			hosted[i] = uint64(node.live) * unit
 		}
 	}
-	l.divideLeads(total, hosted)
+	l.divideLeads(uint64(l.led)*unit, hosted)
 }
 
-// divideLeads divides so many leaders by weight, to each node at most what it
-// hosts.
+// divideLeads divides so many leaders among the nodes in their order.
 func (l *ledger) divideLeads(total uint64, hosted []uint64) {
-	weights := make([]uint64, len(l.nodes))
-	for i := range l.nodes {
+	weights := make([]uint64, len(hosted))
+	for i, n := range l.order {
 		if hosted[i] > 0 {
-			weights[i] = l.nodes[i].weight()
+			weights[i] = l.nodes[n].weight()
 		}
 	}
 	for i, part := range divide(total, weights, make([]uint64, len(weights)), hosted) {
-		l.nodes[i].share.fair = part
+		share := &l.nodes[l.order[i]].share
+		share.fair = part
+		l.leaders.set(share)
 	}
-}
-
-// reportZones says which zones are used more than their weight, and whether the
-// policy's limit had to be exceeded.
-func (l *ledger) reportZones() {
-	var weight, fair uint64
-	inZone := make([]uint64, len(l.zones))
-	for i := range l.nodes {
-		if n := &l.nodes[i]; n.counts {
-			weight += n.weight()
-			fair += n.load.fair
-			inZone[n.zone] += n.load.fair
-		}
-	}
-	for z := range l.zones {
-		zone := &l.zones[z]
-		if zone.weight == 0 {
-			continue
-		}
-		share, _ := mulDiv(fair, zone.weight, weight)
-		if !l.members.above(account{have: int64(inZone[z] / unit), fair: max(share, 1)}) || inZone[z] < share+unit {
-			continue
-		}
-		times, _ := mulDiv(inZone[z], 100, max(share, 1))
-		l.infeasible = append(l.infeasible, Reason{Kind: ZoneSkew, Zone: zone.name,
-			Text: fmt.Sprintf("zone %q has %s: spread gives it %d.%02d × its share", zone.name,
-				plural(zone.size, "node"), times/100, times%100)})
-	}
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

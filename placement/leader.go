@@ -1,7 +1,7 @@
 package placement
 
 import (
-	"cmp"
+	"math"
 	"slices"
 )
 
@@ -11,20 +11,15 @@ import (
 // rendezvous hashing.
 func (l *ledger) chooseLeaders() {
 	l.divideLeaders()
-	var open []int32
-	for g := range l.groups {
-		e := &l.groups[g]
-		if e.frozen {
-			continue
-		}
-		leader := e.leader
-		e.leader = none
-		if leader != none && l.nodes[leader].State.stays() && e.has(leader) {
-			l.lead(int32(g), leader)
+	open := make([]int32, 0, len(l.leaderless.slots))
+	for _, g := range slices.Clone(l.leaderless.slots) {
+		if e := &l.groups[g]; l.mayLead(e, e.leader) {
+			l.lead(g, e.leader) // its member went and came back
 		} else {
-			open = append(open, int32(g))
+			open = append(open, g)
 		}
 	}
+	slices.SortFunc(open, l.compareGroups)
 	for _, g := range open {
 		if n := l.leaderFor(&l.groups[g]); n != none {
 			l.lead(g, n)
@@ -55,22 +50,52 @@ func (l *ledger) leaderFor(e *groupEntry) int32 {
 	return chosen
 }
 
+// polishLeaders brings leaders nearer to what is fair than their bounds ask for,
+// but only by groups whose members the plan changes, or which had no leader:
+// there a change of leader costs hardly anything. What is settled stays.
+func (l *ledger) polishLeaders() {
+	tight := bounds{permille: l.leaders.permille / 2}
+	for _, n := range l.active {
+		tight.set(&l.nodes[n].share)
+	}
+	l.evenLeaders(func(g int32) bool { return l.groups[g].touched == l.journal.plan }, polishTries)
+	for _, n := range l.active {
+		l.leaders.set(&l.nodes[n].share)
+	}
+}
+
+// polishTries is how many nodes may be found that cannot be helped before
+// polishing ends: each costs a search over all groups that may change.
+const polishTries = 4
+
 // balanceLeaders moves preferred leaders from and to nodes that are outside
 // their bounds, directly or through a chain of groups, until all are inside or
 // nothing helps. It ends for the reason that balance ends.
 func (l *ledger) balanceLeaders() {
+	l.evenLeaders(func(int32) bool { return true }, math.MaxInt)
+}
+
+// evenLeaders passes leads of groups that may change until all nodes are inside
+// their bounds, nothing helps, or so many nodes could not be helped.
+func (l *ledger) evenLeaders(may func(g int32) bool, tries int) {
+	s := l.newScale(shareOf)
 	for {
 		stuck := make([]bool, len(l.nodes))
 		changed := false
 		for {
-			n, over := l.worst(shareOf, l.leaders, stuck)
+			n, over := s.worst(stuck)
 			if n == none {
 				break
 			}
-			if l.passLead(n, over) {
+			if end := l.passLead(n, over, may); end != none {
+				s.changed(n)
+				s.changed(end)
 				changed = true
-			} else {
-				stuck[n] = true
+				continue
+			}
+			stuck[n] = true
+			if tries--; tries == 0 {
+				return
 			}
 		}
 		if !changed {
@@ -85,74 +110,86 @@ type pass struct {
 	back        int32 // the node reached before, towards the start
 }
 
-// passLead takes one leader from start (over) or gives it one, by the shortest
-// chain to a node for which that is a gain. Nodes between keep their number.
-func (l *ledger) passLead(start int32, over bool) bool {
-	reached := make([]pass, len(l.nodes))
-	for i := range reached {
-		reached[i].node = none
-	}
-	reached[start] = pass{node: start, group: none, back: none}
-	layer := []int32{start}
-	for len(layer) > 0 {
-		var next []int32
-		for _, n := range layer {
-			steps := l.stepsFrom(n, over, reached)
-			for _, s := range steps {
-				reached[s.node] = s
-				next = append(next, s.node)
-			}
-		}
-		slices.Sort(next)
-		if end := l.chainEnd(start, over, next); end != none {
-			l.follow(reached, end, over)
-			return true
-		}
-		layer = next
-	}
-	return false
+// search is the scratch space of a search for a chain, by slot of a node.
+type search struct {
+	round   uint64
+	reached []uint64 // the round in which the node was reached
+	offered []uint64 // the step in which it was offered last
+	step    uint64
+	pass    []pass
 }
 
-// stepsFrom lists the nodes not yet reached that could take a lead from n
+// passLead takes one leader from start (over) or gives it one, by the shortest
+// chain to a node for which that is a gain, and returns that node. Nodes between
+// keep their number.
+func (l *ledger) passLead(start int32, over bool, may func(g int32) bool) int32 {
+	s := &l.search
+	if len(s.pass) < len(l.nodes) {
+		*s = search{round: s.round, step: s.step, reached: make([]uint64, len(l.nodes)), offered: make([]uint64, len(l.nodes)), pass: make([]pass, len(l.nodes))}
+	}
+	s.round++
+	s.reached[start] = s.round
+	s.pass[start] = pass{node: start, group: none, back: none}
+	for layer := []int32{start}; len(layer) > 0; {
+		var next []int32
+		for _, n := range layer {
+			next = l.stepsFrom(n, over, may, next)
+		}
+		if end := l.chainEnd(start, over, next); end != none {
+			l.follow(end, over)
+			return end
+		}
+		slices.SortFunc(next, func(a, b int32) int { return int(l.nodes[a].rank - l.nodes[b].rank) })
+		layer = next
+	}
+	return none
+}
+
+// stepsFrom adds the nodes not yet reached that could take a lead from n
 // (over), or give it one, each with the group of the best score there.
-func (l *ledger) stepsFrom(n int32, over bool, reached []pass) []pass {
-	best := make(map[int32]pass)
+func (l *ledger) stepsFrom(n int32, over bool, may func(g int32) bool, next []int32) []int32 {
+	s := &l.search
+	s.step++
+	first := len(next)
 	offer := func(node, g int32) {
-		if reached[node].node != none || l.nodes[node].State != Active {
+		if s.reached[node] == s.round || l.nodes[node].State != Active {
+			return
+		}
+		if s.offered[node] != s.step {
+			s.offered[node] = s.step
+			s.pass[node] = pass{node: node, group: g, back: n}
+			next = append(next, node)
 			return
 		}
 		to := n
 		if over {
 			to = node
 		}
-		known, found := best[node]
-		a, b := score(l.groups[g].hash, l.nodes[to].hash), uint64(0)
-		if found {
-			b = score(l.groups[known.group].hash, l.nodes[to].hash)
-		}
-		if !found || a > b || a == b && g < known.group {
-			best[node] = pass{node: node, group: g, back: n}
+		known := s.pass[node].group
+		a, b := score(l.groups[g].hash, l.nodes[to].hash), score(l.groups[known].hash, l.nodes[to].hash)
+		if a > b || a == b && l.compareGroups(g, known) < 0 {
+			s.pass[node].group = g
 		}
 	}
 	if over {
 		for _, g := range l.nodes[n].leads {
-			for _, m := range l.groups[g].members {
-				offer(m, g)
+			if may(g) {
+				for _, m := range l.groups[g].members {
+					offer(m, g)
+				}
 			}
 		}
 	} else {
 		for _, g := range l.nodes[n].hosted {
-			if e := &l.groups[g]; !e.frozen && e.leader != none && e.leader != n {
+			if e := &l.groups[g]; e.leading && e.leader != n && may(g) {
 				offer(e.leader, g)
 			}
 		}
 	}
-	steps := make([]pass, 0, len(best))
-	for _, s := range best {
-		steps = append(steps, s)
+	for _, node := range next[first:] {
+		s.reached[node] = s.round
 	}
-	slices.SortFunc(steps, func(a, b pass) int { return cmp.Compare(a.node, b.node) })
-	return steps
+	return next
 }
 
 // chainEnd is the node among those just reached where the gain is greatest,
@@ -167,21 +204,28 @@ func (l *ledger) chainEnd(start int32, over bool, nodes []int32) int32 {
 		if !gains(from, to, 1) {
 			continue
 		}
-		if end == none || over && l.nodes[n].share.lower(l.nodes[end].share) ||
-			!over && l.nodes[end].share.lower(l.nodes[n].share) {
+		if end == none {
+			end = n
+			continue
+		}
+		a, b := l.nodes[n].share, l.nodes[end].share
+		if !over {
+			a, b = b, a
+		}
+		if a.lower(b) || !b.lower(a) && l.nodes[n].rank < l.nodes[end].rank {
 			end = n
 		}
 	}
 	return end
 }
 
-func (l *ledger) follow(reached []pass, end int32, over bool) {
-	for s := reached[end]; s.back != none; s = reached[s.back] {
-		from, to := s.back, s.node
+func (l *ledger) follow(end int32, over bool) {
+	for step := l.search.pass[end]; step.back != none; step = l.search.pass[step.back] {
+		from, to := step.back, step.node
 		if !over {
 			from, to = to, from
 		}
-		l.lead(s.group, to)
-		l.groups[s.group].because(Lead, l.nodes[from].ID, l.nodes[to].ID)
+		l.lead(step.group, to)
+		l.groups[step.group].because(Lead, l.nodes[from].ID, l.nodes[to].ID)
 	}
 }

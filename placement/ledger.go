@@ -7,259 +7,274 @@ import (
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
-// none stands for no node where an index into ledger.nodes is wanted.
+// none stands for no node or group where a slot is wanted.
 const none = int32(-1)
 
-// ledger is the book in which a plan is worked out: who holds what, both ways,
-// and what would be fair. Nodes, zones and groups are indices into its slices,
-// in canonical order.
+// ledger is the book in which plans are worked out: who holds what, both ways,
+// and what would be fair. It is kept up to date change by change (planner.go),
+// and a plan written into it can be taken back (journal.go).
+//
+// Nodes, zones and groups are slots in its slices. Which slot something has
+// depends on history, so no decision may: everything is gone through in
+// canonical order, nodes by identifier and groups by the hash of their names.
 type ledger struct {
-	policy  Policy
-	nodes   []nodeEntry
-	active  []int32 // nodes that may get something
-	byID    map[ident.NodeID]int32
-	zones   []zoneEntry
-	groups  []groupEntry
-	members bounds
-	leaders bounds
+	policy Policy
 
-	use        []int // scratch: members per zone of the group looked at
+	nodes     []nodeEntry
+	freeNodes []int32
+	byID      map[ident.NodeID]int32 // known nodes, and those that groups mention
+	order     []int32                // known nodes by identifier
+	active    []int32                // those of them that may get something
+	seats     []seat                 // the same, with what the choice of one reads
+	stale     bool                   // order, active and zones are out of date
+
+	zones     []zoneEntry
+	zoneByID  map[string]int32
+	zoneOrder []int32 // by name
+	spreadOf  uint64  // changes when a group may be spread that could not be before
+
+	groups     []groupEntry
+	freeGroups []int32
+	groupByID  map[ident.GroupID]int32
+	costs      map[int]int64 // of all groups, by members wanted
+	prices     map[int64]int // groups by cost
+	members    bounds
+	leaders    bounds
+	led        int // groups that are not frozen and have a member that counts
+
+	// What a plan has to look at, without looking at all groups.
+	needy      slotSet // groups that do not hold what they want
+	leaderless slotSet // groups that nobody leads who may
+	crowded    slotSet // groups with more than one member in a zone
+	frozen     slotSet // groups without a quorum
+
+	journal journal
+
+	use        []int32 // scratch: members per zone of the group looked at
+	search     search  // scratch of chains of leaders
 	infeasible []Reason
 	few        map[int]*Reason // groups that lack nodes, by members wanted
 }
 
 type nodeEntry struct {
 	Node
-	zone   int32
-	hash   uint64
-	counts bool    // takes part in the division of what is fair
-	hosted []int32 // groups, in no particular order
-	leads  []int32 // groups that it should lead, likewise
-	load   account // members, times cost
-	share  account // leaders
+	known    bool // false: only mentioned by groups
+	zone     int32
+	rank     int32 // place in ledger.order
+	seat     int32 // place in ledger.active, none if it may get nothing
+	hash     uint64
+	counts   bool    // takes part in the division of what is fair
+	mentions []int32 // groups whose record names it, in no particular order
+	hosted   []int32 // groups, likewise
+	leads    []int32 // groups that it should lead, likewise
+	live     int     // hosted groups that are not frozen
+	load     account // members, times cost
+	share    account // leaders
+	version  uint64  // grows when a group that it hosts gets other members
+}
+
+// seat is what the choice of a node for a new member reads of it. It is a copy,
+// as that choice looks at all nodes for each member.
+type seat struct {
+	hash             uint64
+	node, zone, fill int32
 }
 
 type zoneEntry struct {
 	name   string
 	weight uint64 // of the nodes that count
 	size   int    // nodes that count
+	active int    // nodes that may get something
+	room   int    // active, as far as it matters to spread
 	nodes  []int32
 }
 
 type groupEntry struct {
-	Group
+	// What a search over many groups reads comes first, to be near.
 	hash    uint64
-	members []int32 // by index
+	members []int32 // slots, by identifier
 	leader  int32
+	leading bool // leader is a member that may lead, and counted
 	frozen  bool
-	reason  Reason
-	dead    []int32 // former members on dead nodes, used if nobody takes their place
-	leaving []int32 // former members on draining or inactive nodes, likewise
+	price   int64 // cost of a member
+
+	touched   uint64 // the plan that has changed it last
+	spreadOf  uint64 // ledger.spreadOf for which it cannot be spread better
+	standing  int    // members that count
+	cause     cause
+	dead      []int32 // former members on dead nodes, used if nobody takes their place
+	leaving   []int32 // former members on draining or inactive nodes, likewise
+	mentioned []int32 // nodes that its record names, each once
+	Group
 }
 
-func (g *groupEntry) has(node int32) bool {
-	_, found := slices.BinarySearch(g.members, node)
-	return found
+// cause is why a group changes.
+type cause struct {
+	kind     Kind
+	from, to ident.NodeID
 }
 
 // because records why g changes; the most urgent cause stays.
 func (g *groupEntry) because(kind Kind, from, to ident.NodeID) {
-	if g.reason.Kind == 0 || kind < g.reason.Kind {
-		g.reason = Reason{Kind: kind, From: from, To: to}
+	if g.cause.kind == 0 || kind < g.cause.kind {
+		g.cause = cause{kind, from, to}
 	}
 }
 
-func newLedger(in Input) *ledger {
-	l := newEmptyLedger(in.Nodes, in.Policy)
-	l.openGroups(in.Groups)
-	costs := make(map[int]int64)
-	for i := range l.groups {
-		costs[l.groups[i].replicas()] += l.groups[i].cost()
-	}
-	l.divideMembers(costs)
-	return l
-}
+func (g *groupEntry) has(node int32) bool { return slices.Contains(g.members, node) }
 
-func newEmptyLedger(nodes []Node, policy Policy) *ledger {
+func newLedger(policy Policy) *ledger {
 	policy = policy.withDefaults()
-	l := &ledger{policy: policy, few: make(map[int]*Reason)}
-	percent := uint64(policy.EpsilonPercent)
-	l.members = bounds{percent: percent, slack: uint64(policy.MemberSlack) * unit}
-	l.leaders = bounds{percent: percent, slack: uint64(policy.LeaderSlack) * unit}
-	l.openNodes(canonicalNodes(nodes))
+	l := &ledger{policy: policy, stale: true, spreadOf: 1,
+		byID: make(map[ident.NodeID]int32), zoneByID: make(map[string]int32), groupByID: make(map[ident.GroupID]int32),
+		costs: make(map[int]int64), prices: make(map[int64]int)}
+	permille := uint64(policy.EpsilonPermille)
+	l.members = bounds{permille: permille, slack: uint64(policy.MemberSlack) * unit}
+	l.leaders = bounds{permille: permille, slack: uint64(policy.LeaderSlack) * unit}
 	return l
 }
 
-func (l *ledger) openNodes(nodes []Node) {
-	var names []string
-	for _, n := range nodes {
-		names = append(names, n.Zone)
+// compareGroups is the canonical order of slots.
+func (l *ledger) compareGroups(a, b int32) int {
+	return cmp.Or(cmp.Compare(l.groups[a].hash, l.groups[b].hash), cmp.Compare(l.groups[a].ID, l.groups[b].ID))
+}
+
+// canonical is what a set holds, in canonical order.
+func (l *ledger) canonical(s *slotSet) []int32 {
+	slots := slices.Clone(s.slots)
+	slices.SortFunc(slots, l.compareGroups)
+	return slots
+}
+
+// slotOf is the slot of a node that is known or mentioned, a new one if need be.
+func (l *ledger) slotOf(id ident.NodeID) int32 {
+	if n, ok := l.byID[id]; ok {
+		return n
 	}
-	slices.Sort(names)
-	names = slices.Compact(names)
-	l.zones = make([]zoneEntry, len(names))
-	for i, name := range names {
-		l.zones[i].name = name
+	fresh := nodeEntry{Node: Node{ID: id}, zone: none, rank: none, seat: none, hash: hashNode(id)}
+	var n int32
+	if last := len(l.freeNodes) - 1; last >= 0 {
+		n = l.freeNodes[last]
+		l.freeNodes = l.freeNodes[:last]
+		l.nodes[n] = fresh
+	} else {
+		n = int32(len(l.nodes))
+		l.nodes = append(l.nodes, fresh)
 	}
-	l.use = make([]int, len(names))
-	l.byID = make(map[ident.NodeID]int32, len(nodes))
-	l.nodes = make([]nodeEntry, len(nodes))
-	for i, n := range nodes {
-		zone, _ := slices.BinarySearch(names, n.Zone)
-		l.nodes[i] = nodeEntry{Node: n, zone: int32(zone), hash: hashNode(n.ID)}
-		l.byID[n.ID] = int32(i)
-		if n.State == Active {
-			l.active = append(l.active, int32(i))
+	l.byID[id] = n
+	return n
+}
+
+// forget frees the slot of a node that is neither known nor mentioned.
+func (l *ledger) forget(n int32) {
+	if node := &l.nodes[n]; !node.known && len(node.mentions) == 0 {
+		delete(l.byID, node.ID)
+		*node = nodeEntry{}
+		l.freeNodes = append(l.freeNodes, n)
+	}
+}
+
+func (l *ledger) zoneOf(name string) int32 {
+	if z, ok := l.zoneByID[name]; ok {
+		return z
+	}
+	z := int32(len(l.zones))
+	l.zones = append(l.zones, zoneEntry{name: name})
+	l.zoneByID[name] = z
+	l.zoneOrder = append(l.zoneOrder, z)
+	slices.SortFunc(l.zoneOrder, func(a, b int32) int { return cmp.Compare(l.zones[a].name, l.zones[b].name) })
+	l.use = append(l.use, 0)
+	return z
+}
+
+// refresh brings what follows from the nodes up to date: their order, and what
+// is fair for each.
+func (l *ledger) refresh() {
+	if l.stale {
+		l.stale = false
+		l.order, l.active = l.order[:0], l.active[:0]
+		for n := range l.nodes {
+			if l.nodes[n].known {
+				l.order = append(l.order, int32(n))
+			}
+		}
+		slices.SortFunc(l.order, func(a, b int32) int { return cmp.Compare(l.nodes[a].ID, l.nodes[b].ID) })
+		for z := range l.zones {
+			l.zones[z].active = 0
+		}
+		for rank, n := range l.order {
+			node := &l.nodes[n]
+			node.rank, node.seat = int32(rank), none
+			if node.State == Active {
+				node.seat = int32(len(l.active))
+				l.active = append(l.active, n)
+				l.zones[node.zone].active++
+			}
 		}
 	}
-}
-
-// openGroups enters what each group has and may keep.
-func (l *ledger) openGroups(groups []Group) {
-	l.groups = make([]groupEntry, 0, len(groups))
-	for _, g := range groups {
-		l.groups = append(l.groups, groupEntry{Group: g, hash: hashGroup(g.Name), leader: none})
+	l.refreshRoom()
+	l.members.grain = 0
+	for price := range l.prices {
+		l.members.grain = max(l.members.grain, uint64(price-1)*unit)
 	}
-	slices.SortFunc(l.groups, func(a, b groupEntry) int {
-		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.ID, b.ID))
-	})
-	l.groups = slices.CompactFunc(l.groups, func(a, b groupEntry) bool { return a.hash == b.hash && a.ID == b.ID })
-	for g := range l.groups {
-		l.openGroup(int32(g))
+	l.divideMembers()
+	l.seats = l.seats[:0]
+	for _, n := range l.active {
+		node := &l.nodes[n]
+		l.seats = append(l.seats, seat{hash: node.hash, node: n, zone: node.zone, fill: int32(node.load.fill())})
 	}
 }
 
-func (l *ledger) openGroup(g int32) {
-	e := &l.groups[g]
-	l.members.grain = max(l.members.grain, uint64(e.cost()-1)*unit)
-	if leader, ok := l.byID[e.Leader]; ok && e.Leader != 0 {
-		e.leader = leader
+// refreshRoom tells all groups to look again whether they can be spread better,
+// if a zone has room that it had not.
+func (l *ledger) refreshRoom() {
+	most := 0
+	for replicas := range l.costs {
+		most = max(most, replicas)
 	}
-	if e.frozen = !l.hasQuorum(e.Group); e.frozen {
-		l.infeasible = append(l.infeasible, Reason{Kind: NoQuorum, Group: e.ID, Groups: 1,
-			Text: "most voters of the group are on dead or unknown nodes: it is left as it is until they return or it is recovered by hand"})
-	}
-	for _, id := range e.Members {
-		n, known := l.byID[id]
-		switch {
-		case !known:
-			e.because(Repair, id, 0)
-		case e.has(n) || slices.Contains(e.dead, n) || slices.Contains(e.leaving, n):
-		case e.frozen || l.nodes[n].State.stays():
-			l.put(g, n)
-		case l.nodes[n].State == Dead:
-			e.dead = append(e.dead, n)
-		default:
-			e.leaving = append(e.leaving, n)
+	changed := false
+	for z := range l.zones {
+		if room := min(l.zones[z].active, most+1); room != l.zones[z].room {
+			l.zones[z].room, changed = room, true
 		}
 	}
-	slices.Sort(e.dead)
-	slices.Sort(e.leaving)
-	if !e.frozen {
-		l.dismissJoining(g, e)
+	if changed {
+		l.spreadOf++
 	}
-}
-
-// dismissJoining takes members that e has too many of from joining nodes, which
-// are the first to lose one, before what is fair is worked out: a joining node
-// counts there only while it holds something.
-func (l *ledger) dismissJoining(g int32, e *groupEntry) {
-	for i := len(e.members) - 1; i >= 0 && len(e.members) > e.replicas(); i-- {
-		if n := e.members[i]; l.nodes[n].State == Joining {
-			l.take(g, n)
-			e.because(Resize, l.nodes[n].ID, 0)
-		}
-	}
-}
-
-// hasQuorum tells whether most of the voters are on nodes that live. Without,
-// any other member would only hide what was lost.
-func (l *ledger) hasQuorum(g Group) bool {
-	voters := g.Voters
-	if len(voters) == 0 {
-		voters = g.Members
-	}
-	if len(voters) == 0 {
-		return true
-	}
-	voters = slices.Clone(voters)
-	slices.Sort(voters)
-	voters = slices.Compact(voters)
-	alive := 0
-	for _, id := range voters {
-		if n, ok := l.byID[id]; ok && l.nodes[n].State.votes() {
-			alive++
-		}
-	}
-	return 2*alive > len(voters)
-}
-
-// put and take keep both directions of the book.
-func (l *ledger) put(g, n int32) {
-	e, node := &l.groups[g], &l.nodes[n]
-	at, _ := slices.BinarySearch(e.members, n)
-	e.members = slices.Insert(e.members, at, n)
-	node.hosted = append(node.hosted, g)
-	node.load.have += e.cost()
-}
-
-func (l *ledger) take(g, n int32) {
-	e, node := &l.groups[g], &l.nodes[n]
-	at, _ := slices.BinarySearch(e.members, n)
-	e.members = slices.Delete(e.members, at, at+1)
-	node.hosted = without(node.hosted, g)
-	node.load.have -= e.cost()
-}
-
-func (l *ledger) lead(g, n int32) {
-	e := &l.groups[g]
-	if e.leader != none {
-		old := &l.nodes[e.leader]
-		if left := without(old.leads, g); len(left) < len(old.leads) {
-			old.leads = left
-			old.share.have--
-		}
-	}
-	e.leader = n
-	if n != none {
-		l.nodes[n].leads = append(l.nodes[n].leads, g)
-		l.nodes[n].share.have++
-	}
-}
-
-func without(list []int32, v int32) []int32 {
-	at := slices.Index(list, v)
-	if at < 0 {
-		return list
-	}
-	list[at] = list[len(list)-1]
-	return list[:len(list)-1]
 }
 
 // zoneUse counts e's members per zone, in scratch space that the next call reuses.
-func (l *ledger) zoneUse(e *groupEntry) []int {
+func (l *ledger) zoneUse(e *groupEntry) []int32 {
 	clear(l.use)
 	for _, n := range e.members {
-		l.use[l.nodes[n].zone]++
+		if z := l.nodes[n].zone; z != none {
+			l.use[z]++
+		}
 	}
 	return l.use
 }
 
-// byFill sorts nodes by how full they are for their fair number, emptiest first.
-func (l *ledger) byFill(nodes []int32, of func(*nodeEntry) account) []int32 {
-	sorted := slices.Clone(nodes)
-	slices.SortFunc(sorted, func(i, j int32) int {
-		a, b := of(&l.nodes[i]), of(&l.nodes[j])
-		switch {
-		case a.lower(b):
-			return -1
-		case b.lower(a):
-			return 1
-		}
-		return cmp.Compare(i, j)
-	})
-	return sorted
+// slotSet is a set of slots of groups.
+type slotSet struct {
+	slots []int32
+	at    []int32 // by slot, one more than its place in slots; 0 is not in the set
 }
 
-func loadOf(n *nodeEntry) account  { return n.load }
-func shareOf(n *nodeEntry) account { return n.share }
+func (s *slotSet) has(g int32) bool { return int(g) < len(s.at) && s.at[g] != 0 }
+
+func (s *slotSet) set(g int32, in bool) {
+	switch {
+	case in == s.has(g):
+	case in:
+		for int(g) >= len(s.at) {
+			s.at = append(s.at, 0)
+		}
+		s.slots = append(s.slots, g)
+		s.at[g] = int32(len(s.slots))
+	default:
+		at, last := s.at[g]-1, s.slots[len(s.slots)-1]
+		s.slots[at], s.at[last] = last, at+1
+		s.slots = s.slots[:len(s.slots)-1]
+		s.at[g] = 0
+	}
+}

@@ -70,10 +70,10 @@ const MaxWeight = 1_000_000
 
 // Node is a place where members may live.
 type Node struct {
-	ID     ident.NodeID
-	Zone   string // failure domain; "" is a zone like any other
-	Weight int    // capacity relative to the others; less than 1 is taken as 1
-	State  State
+	ID     ident.NodeID `json:"node"`
+	Zone   string       `json:"zone"`   // failure domain; "" is a zone like any other
+	Weight int          `json:"weight"` // capacity relative to the others; less than 1 is taken as 1
+	State  State        `json:"state"`
 }
 
 func (n Node) weight() uint64 { return uint64(min(max(n.Weight, 1), MaxWeight)) }

@@ -1,8 +1,6 @@
 package placement
 
 import (
-	"maps"
-
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
@@ -20,29 +18,28 @@ type Census struct {
 //
 // It costs some microseconds for each node, whatever the number of groups.
 func Place(nodes []Node, census Census, group Group, policy Policy) (Target, bool) {
-	l := newEmptyLedger(nodes, policy)
-	for i := range l.nodes {
-		n := &l.nodes[i]
-		n.load.have, n.share.have = max(census.Members[n.ID], 0), max(census.Leaders[n.ID], 0)
+	l := newLedger(policy)
+	for _, n := range canonicalNodes(nodes) {
+		l.setNode(n)
+		node := &l.nodes[l.byID[n.ID]]
+		node.load.have, node.share.have = max(census.Members[n.ID], 0), max(census.Leaders[n.ID], 0)
 	}
 	group.Members, group.Voters, group.Leader = nil, nil, 0
-	l.openGroups([]Group{group})
-	costs := maps.Clone(census.Groups)
-	if costs == nil {
-		costs = make(map[int]int64, 1)
+	l.setGroup(group)
+	var total uint64
+	for replicas, cost := range census.Groups {
+		l.costs[max(replicas, 1)] += max(cost, 0)
+		total += uint64(max(cost, 0)) * unit
 	}
-	costs[group.replicas()] += group.cost()
-	l.divideMembers(costs)
+	total += uint64(group.cost()) * unit
+	l.refresh()
+	l.beginPlan()
 	l.repair()
 
-	var total uint64
-	for _, groups := range costs {
-		total += uint64(max(groups, 0)) * unit
-	}
-	hosted := make([]uint64, len(l.nodes))
-	for i := range l.nodes {
-		if l.nodes[i].counts {
-			hosted[i] = uint64(l.nodes[i].load.have) * unit
+	hosted := make([]uint64, len(l.order))
+	for i, n := range l.order {
+		if node := &l.nodes[n]; node.counts {
+			hosted[i] = uint64(node.load.have) * unit
 		}
 	}
 	l.divideLeads(total, hosted)

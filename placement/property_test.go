@@ -186,10 +186,11 @@ func TestPropertyBoundsOrReason(t *testing.T) {
 				said[reason.From] = true
 			}
 		}
-		l := newLedger(planned(in))
+		l := ledgerOf(planned(in))
+		l.refresh()
 		for _, n := range l.active {
 			node := &l.nodes[n]
-			if outside := l.members.above(node.load) || l.members.under(node.load); outside != said[node.ID] {
+			if outside := node.load.above() || node.load.under(); outside != said[node.ID] {
 				t.Fatalf("node %s has %+v, outside %t, said %t", node.ID, node.load, outside, said[node.ID])
 			}
 		}

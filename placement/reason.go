@@ -50,12 +50,13 @@ func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 // Reason says why, for people and for programs. Fields that do not apply are
 // zero.
 type Reason struct {
-	Kind     Kind
-	From, To ident.NodeID  // the first member that moves; for an infeasible node, From
-	Zone     string        // the zone that cannot be helped
-	Group    ident.GroupID // the first group that cannot be helped
-	Groups   int           // how many of them
-	Text     string        // one plain sentence
+	Kind   Kind          `json:"kind"`
+	From   ident.NodeID  `json:"from,omitzero"`   // the first member that moves; for an infeasible node, the node
+	To     ident.NodeID  `json:"to,omitzero"`     // where it moves to
+	Zone   string        `json:"zone,omitempty"`  // the zone that cannot be helped
+	Group  ident.GroupID `json:"group,omitzero"`  // the first group that cannot be helped
+	Groups int           `json:"groups,omitzero"` // how many of them
+	Text   string        `json:"text"`            // one plain sentence
 }
 
 func (r Reason) String() string { return r.Kind.String() + ": " + r.Text }

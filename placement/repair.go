@@ -10,10 +10,9 @@ import (
 // repair gives every group the members that it lacks and takes those that it
 // has too many of.
 func (l *ledger) repair() {
-	for g := range l.groups {
-		if e := &l.groups[g]; !e.frozen {
-			l.repairGroup(int32(g), e)
-		}
+	for _, g := range l.canonical(&l.needy) {
+		l.note(g)
+		l.repairGroup(g, &l.groups[g])
 	}
 }
 
@@ -46,7 +45,7 @@ func (l *ledger) causeOf(e *groupEntry, resized bool) Kind {
 	switch {
 	case len(e.Members) == 0:
 		return Create
-	case len(e.dead) > 0 || e.reason.Kind == Repair:
+	case len(e.dead) > 0 || e.cause.kind == Repair:
 		return Repair
 	case len(e.leaving) > 0:
 		return Drain
@@ -61,8 +60,8 @@ func (l *ledger) firstLost(e *groupEntry) ident.NodeID {
 	switch {
 	case len(e.dead) > 0:
 		return l.nodes[e.dead[0]].ID
-	case e.reason.From != 0:
-		return e.reason.From
+	case e.cause.from != 0:
+		return e.cause.from
 	case len(e.leaving) > 0:
 		return l.nodes[e.leaving[0]].ID
 	}
@@ -75,7 +74,6 @@ func (l *ledger) firstLost(e *groupEntry) ident.NodeID {
 // stays until somebody can take its place: a drain is planned, and what is planned
 // does not make a group less safe than it was.
 func (l *ledger) lacks(g int32, e *groupEntry, want int) {
-	slices.Sort(e.leaving)
 	if at := slices.Index(e.leaving, e.leader); at > 0 {
 		e.leaving = slices.Insert(slices.Delete(e.leaving, at, at+1), 0, e.leader)
 	}
@@ -85,7 +83,7 @@ func (l *ledger) lacks(g int32, e *groupEntry, want int) {
 		e.leaving = e.leaving[1:]
 		l.lack(Reason{Kind: Stranded, From: l.nodes[stays].ID, Group: e.ID, Groups: 1,
 			Text: fmt.Sprintf("node %s is %s but holds members that no active node can take",
-				l.nodes[stays].ID, l.nodes[stays].State)}, -int(stays)-1)
+				l.nodes[stays].ID, l.nodes[stays].State)}, -int(l.nodes[stays].rank)-1)
 	}
 	for alive := len(e.members); len(e.dead) > 0 && len(e.members) < want && 2*alive > len(e.members)+1; {
 		l.put(g, e.dead[0])
@@ -102,7 +100,7 @@ func (l *ledger) lack(r Reason, key int) {
 		known.Groups++
 		return
 	}
-	l.few[key] = &r
+	l.few[key] = &r // the first in canonical order, as repair goes through them
 }
 
 // candidate is the active node that should have e's next member, none if there
@@ -111,39 +109,35 @@ func (l *ledger) lack(r Reason, key int) {
 // them, only zones at their limit come later.
 func (l *ledger) candidate(e *groupEntry, may func(n int32) bool) int32 {
 	use := l.zoneUse(e)
-	limit := l.policy.MaxPerZone
+	limit := int32(min(l.policy.MaxPerZone, maxSlack))
 	var chosen struct {
-		crowd, fill, use int
+		crowd, fill, use int32
 		score            uint64
 	}
 	winner := none
-	for _, i := range l.active {
-		n := &l.nodes[i]
-		used := use[n.zone]
+	for i := range l.seats {
+		seat := &l.seats[i]
+		used := use[seat.zone]
 		crowd := used
 		if limit > 0 {
 			crowd = max(0, used+1-limit)
 		}
-		if winner != none && crowd > chosen.crowd {
+		if winner != none && (crowd > chosen.crowd || crowd == chosen.crowd && seat.fill > chosen.fill) {
 			continue
 		}
-		fill := n.load.fill()
-		points := score(e.hash, n.hash)
-		better := winner == none
+		points := score(e.hash, seat.hash)
+		better := false
 		switch {
-		case better:
-		case crowd != chosen.crowd:
-			better = crowd < chosen.crowd
-		case fill != chosen.fill:
-			better = fill < chosen.fill
+		case winner == none || crowd != chosen.crowd || seat.fill != chosen.fill:
+			better = true // worse was left out above
 		case used != chosen.use:
 			better = used < chosen.use
 		default:
 			better = points > chosen.score
 		}
-		if better && !e.has(i) && may(i) { // last, as hardly any is better
-			winner = i
-			chosen.crowd, chosen.fill, chosen.use, chosen.score = crowd, fill, used, points
+		if better && !e.has(seat.node) && may(seat.node) { // last, as hardly any is better
+			winner = seat.node
+			chosen.crowd, chosen.fill, chosen.use, chosen.score = crowd, seat.fill, used, points
 		}
 	}
 	return winner
@@ -162,7 +156,7 @@ func (l *ledger) surplus(e *groupEntry) int32 {
 	return worst
 }
 
-func (l *ledger) looser(e *groupEntry, use []int, i, j int32) bool {
+func (l *ledger) looser(e *groupEntry, use []int32, i, j int32) bool {
 	a, b := &l.nodes[i], &l.nodes[j]
 	switch {
 	case (a.State == Active) != (b.State == Active):

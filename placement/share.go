@@ -1,6 +1,10 @@
 package placement
 
-import "math/bits"
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+)
 
 // unit is one member or one leader in the fixed-point numbers of fair shares: a
 // million groups of cost 1000 with a thousand members still fit.
@@ -93,26 +97,23 @@ func giveRemainders(rest uint64, weights, high, parts []uint64, fixed []bool) {
 			given += parts[i]
 		}
 	}
+	if weight == 0 || given >= rest {
+		return
+	}
 	type remainder struct {
 		index int
 		left  uint64
 	}
-	for given < rest {
-		largest := remainder{index: -1}
-		for i, w := range weights {
-			if fixed[i] || parts[i] >= high[i] {
-				continue
-			}
-			if _, left := mulDiv(rest, w, weight); largest.index < 0 || left > largest.left {
-				largest = remainder{i, left}
-			}
+	remainders := make([]remainder, 0, len(weights))
+	for i, w := range weights {
+		if !fixed[i] && parts[i] < high[i] {
+			_, left := mulDiv(rest, w, weight)
+			remainders = append(remainders, remainder{i, left})
 		}
-		if largest.index < 0 {
-			return
-		}
-		parts[largest.index]++
-		fixed[largest.index] = true
-		given++
+	}
+	slices.SortFunc(remainders, func(a, b remainder) int { return cmp.Or(cmp.Compare(b.left, a.left), cmp.Compare(a.index, b.index)) })
+	for _, r := range remainders[:min(uint64(len(remainders)), rest-given)] {
+		parts[r.index]++
 	}
 }
 
@@ -129,63 +130,4 @@ func lessProduct(a, b, c, d uint64) bool {
 	hi1, lo1 := bits.Mul64(a, b)
 	hi2, lo2 := bits.Mul64(c, d)
 	return hi1 < hi2 || hi1 == hi2 && lo1 < lo2
-}
-
-// account is how much a node has of something and how much would be fair.
-type account struct {
-	have int64  // whole members (times cost) or leaders
-	fair uint64 // in units
-}
-
-// lower tells whether a is filled less than b, relative to what is fair.
-func (a account) lower(b account) bool {
-	return lessProduct(uint64(a.have), max(b.fair, 1), uint64(b.have), max(a.fair, 1))
-}
-
-// fill is 0 for a node that has less than half of what is fair, which balancing
-// would not leave as it is, 1 for one that is still below it, else 2.
-func (a account) fill() int {
-	switch have := uint64(a.have)*unit + noise; {
-	case have < a.fair/2:
-		return 0
-	case have < a.fair:
-		return 1
-	}
-	return 2
-}
-
-// floor and ceiling are what is fair, rounded to whole members.
-func (a account) floor() uint64   { return (a.fair + noise) / unit * unit }
-func (a account) ceiling() uint64 { return (a.fair - min(a.fair, noise) + unit - 1) / unit * unit }
-
-// gains tells whether giving cost from one to the other makes the sum over all
-// nodes of have²/fair smaller. As that sum falls with every move and cannot fall
-// for ever, balancing ends.
-func gains(from, to account, cost int64) bool {
-	if from.have < cost {
-		return false
-	}
-	return lessProduct(uint64(2*to.have+cost), from.fair, uint64(2*from.have-cost), to.fair)
-}
-
-// bounds are how far a node may be from what is fair before something moves.
-type bounds struct {
-	percent uint64
-	slack   uint64 // in units
-	grain   uint64 // in units: the largest single thing that may be moved, less one
-}
-
-func (b bounds) slackOf(fair uint64) uint64 {
-	part, _ := mulDiv(fair, b.percent, 100)
-	return max(part, b.slack)
-}
-
-func (b bounds) above(a account) bool {
-	most := max(a.fair+b.slackOf(a.fair), a.ceiling()+b.grain)
-	return uint64(a.have)*unit > most
-}
-
-func (b bounds) under(a account) bool {
-	least := min(a.fair-min(b.slackOf(a.fair), a.fair/2), a.floor())
-	return uint64(a.have)*unit < least-min(least, b.grain)
 }

@@ -1,43 +1,78 @@
 package placement
 
+import "slices"
+
 // spread moves members of groups from crowded zones to zones with fewer, as
 // long as that makes the group's spread more even. It tells whether it did.
 func (l *ledger) spread() bool {
-	changed := false
-	for g := range l.groups {
+	var concerned []int32
+	for _, g := range l.crowded.slots {
 		e := &l.groups[g]
-		for !e.frozen && l.spreadGroup(int32(g), e) {
+		if e.spreadOf == l.spreadOf {
+			continue
+		}
+		if _, _, can := l.crowdedMember(e); can {
+			concerned = append(concerned, g)
+		} else {
+			e.spreadOf = l.spreadOf
+		}
+	}
+	slices.SortFunc(concerned, l.compareGroups)
+	changed := false
+	for _, g := range concerned {
+		for l.spreadGroup(g, &l.groups[g]) {
 			changed = true
 		}
 	}
 	return changed
 }
 
-func (l *ledger) spreadGroup(g int32, e *groupEntry) bool {
+// crowdedMember is the member to move for a better spread, and the most members
+// that a zone may have to take it; can is false where no zone has room for it.
+func (l *ledger) crowdedMember(e *groupEntry) (from, roomiest int32, can bool) {
 	use := l.zoneUse(e)
-	from := none
+	from = none
 	for _, i := range e.members {
-		if l.nodes[i].State != Active {
-			continue
-		}
-		if from == none || l.looser(e, use, i, from) {
+		if l.nodes[i].State == Active && (from == none || l.looser(e, use, i, from)) {
 			from = i
 		}
 	}
 	if from == none {
-		return false
+		return none, 0, false
 	}
-	crowded := use[l.nodes[from].zone]
-	roomiest := crowded - 2
-	if limit := l.policy.MaxPerZone; limit > 0 {
-		if crowded <= limit {
-			return false
+	crowd := use[l.nodes[from].zone]
+	roomiest = crowd - 2
+	if limit := int32(min(l.policy.MaxPerZone, maxSlack)); limit > 0 {
+		if crowd <= limit {
+			return none, 0, false
 		}
 		roomiest = limit - 1
 	}
-	if roomiest < 0 {
-		return false // spread as widely as can be
+	for z, used := range use {
+		if used <= roomiest && l.zones[z].active > l.activeIn(e, int32(z)) {
+			return from, roomiest, true
+		}
 	}
+	return none, 0, false
+}
+
+// activeIn is how many of e's members are on active nodes of a zone.
+func (l *ledger) activeIn(e *groupEntry, zone int32) int {
+	active := 0
+	for _, n := range e.members {
+		if node := &l.nodes[n]; node.zone == zone && node.State == Active {
+			active++
+		}
+	}
+	return active
+}
+
+func (l *ledger) spreadGroup(g int32, e *groupEntry) bool {
+	from, roomiest, can := l.crowdedMember(e)
+	if !can {
+		return false
+	}
+	use := l.zoneUse(e)
 	to := l.candidate(e, func(n int32) bool { return use[l.nodes[n].zone] <= roomiest })
 	if to == none {
 		return false
