@@ -124,8 +124,15 @@ func balanceState(v *view.Balance, r *planner.Report) (state, why string) {
 		return view.BalanceWaiting, fmt.Sprintf("%s to change when rested, the first in %s", count(queued, "group"), until(r.RestsUntil))
 	case queued > 0:
 		return view.BalanceWaiting, fmt.Sprintf("%s to change next", count(queued, "group"))
-	case len(v.Problems) > 0:
-		return view.BalanceStuck, "no move would help what is left: " + v.Problems[0].Reason
+	}
+	for _, reason := range r.Infeasible {
+		switch reason.Kind {
+		case placement.NoQuorum, placement.FewNodes, placement.Stranded:
+			return view.BalanceStuck, "no move would help what is left: " + v.Problems[0].Reason
+		}
+	}
+	if len(v.Problems) > 0 {
+		return view.BalanceDone, "every group is where it should be, as far as there are nodes: " + v.Problems[0].Reason
 	}
 	return view.BalanceDone, "every group is where it should be"
 }

@@ -48,7 +48,7 @@ type settings struct {
 func defaultSettings() settings {
 	return settings{
 		Zone: "default", Gossip: "127.0.0.1:7946", Listen: "127.0.0.1:7947", Admin: admin.DefaultAddr, Weight: 1,
-		PurgeAfter: duration(10 * time.Minute), Settle: duration(2 * time.Second), DrainTimeout: duration(30 * time.Second),
+		PurgeAfter: duration(10 * time.Minute), DrainTimeout: duration(30 * time.Second),
 		LogLevel: logLevel(slog.LevelInfo), LogFormat: "console",
 	}
 }
@@ -73,8 +73,9 @@ func (s *settings) bind(f *pflag.FlagSet) {
 	f.IntVar(&s.Founders, "founders", s.Founders, "found a fleet once this many fresh nodes see each other; the same on all of them")
 	f.IntVar(&s.Weight, "weight", s.Weight, "share of members relative to other nodes")
 	f.Var(&s.PurgeAfter, "purge-after", "how long a node is gone before its members are replaced")
-	f.Var(&s.Settle, "settle", "how long nodes must be quiet before members are balanced")
-	f.BoolVar(&s.Local, "local", s.Local, "short gossip timings, for nodes on one machine")
+	f.Var(&s.Settle, "settle", "how long nodes must be quiet before members are balanced; 0s: the default")
+	f.Lookup("settle").DefValue = "30s, with --local 2s" // as fleet.Config takes zero
+	f.BoolVar(&s.Local, "local", s.Local, "short timings of gossip and balancing, for nodes on one machine")
 	f.Var(&s.DrainTimeout, "drain-timeout", "how long a stop may wait until members have left; 0s: do not drain")
 	f.Var(&s.LogLevel, "log-level", "debug, info, warn or error")
 	f.Var(&s.LogFormat, "log-format", "console or json")
@@ -188,8 +189,8 @@ func (s *settings) config(log *slog.Logger) (fleet.Config, error) {
 		return c, usageError{fmt.Errorf("--weight is %d: give 1 to 1000", s.Weight)}
 	case s.PurgeAfter <= 0:
 		return c, usageError{fmt.Errorf("--purge-after is %s: give more than 0s, best minutes: a node that restarts must not be replaced", s.PurgeAfter)}
-	case s.Settle <= 0:
-		return c, usageError{fmt.Errorf("--settle is %s: give more than 0s", s.Settle)}
+	case s.Settle < 0:
+		return c, usageError{fmt.Errorf("--settle is %s: give more than 0s, or 0s for the default", s.Settle)}
 	case s.DrainTimeout < 0:
 		return c, usageError{fmt.Errorf("--drain-timeout is %s: give 0s or more", s.DrainTimeout)}
 	}

@@ -123,7 +123,6 @@ func TestSettingsThatCannotBeAreUsageErrors(t *testing.T) {
 		"--listen":            {"--in-memory", "--listen", "127.0.0.1:99999"},
 		"--admin is":          {"--in-memory", "--admin", "127.0.0.1:many"},
 		"--purge-after is 0s": {"--in-memory", "--purge-after", "0s"},
-		"--settle is 0s":      {"--in-memory", "--settle", "0s"},
 		`--zone "a b"`:        {"--in-memory", "--zone", "a b"},
 		"is empty":            {"--in-memory", "--admin-token-file", empty},
 	}
@@ -140,6 +139,38 @@ func TestSettingsThatCannotBeAreUsageErrors(t *testing.T) {
 		if _, usage := err.(usageError); !usage || !strings.Contains(oneLine(err), want) {
 			t.Errorf("%q: %q is no usage error that says %q", flags, oneLine(err), want)
 		}
+	}
+}
+
+func TestWithoutASettingTheNodeDecidesHowLongItWaitsForQuiet(t *testing.T) {
+	for _, test := range []struct {
+		flags []string
+		want  time.Duration
+	}{
+		{nil, 0},
+		{[]string{"--settle", "0s"}, 0},
+		{[]string{"--settle", "0s", "--local"}, 0},
+		{[]string{"--settle", "1m"}, time.Minute},
+	} {
+		s, err := load(t, append([]string{"--in-memory"}, test.flags...), nil, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := s.config(slog.New(slog.DiscardHandler))
+		if err != nil || c.Settle != test.want {
+			t.Errorf("%q: the node is told %s (%v), not %s", test.flags, c.Settle, err, test.want)
+		}
+	}
+	if _, err := load(t, nil, map[string]string{"FLEET_SETTLE": "-1s"}, ""); err == nil || !strings.Contains(err.Error(), "negative") {
+		t.Errorf("a negative one: %v", err)
+	}
+	s := settings{InMemory: true, Weight: 1, PurgeAfter: 1, Settle: -1}
+	if _, err := s.config(slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "--settle is -1ns") {
+		t.Errorf("a negative one: %v", err)
+	}
+	var help strings.Builder
+	if code := execute([]string{"run", "--help"}, &help, io.Discard); code != 0 || !strings.Contains(help.String(), "0s: the default (default 30s, with --local 2s)") {
+		t.Errorf("exit %d, %s", code, help.String())
 	}
 }
 

@@ -81,8 +81,8 @@ type WhatIf struct {
 // WhatIfNode is a node that might come, Count of them.
 type WhatIfNode struct {
 	Zone   string `json:"zone"`
-	Weight int    `json:"weight"`
-	Count  int    `json:"count"`
+	Weight int    `json:"weight"` // 1 to 1000; 0 or left out: 1
+	Count  int    `json:"count"`  // 0 or left out: 1
 }
 
 // Outcome is the answer to a WhatIf.

@@ -227,8 +227,13 @@ func (c *Client) foreign(answer *http.Response) error {
 
 // getJSON asks for a value.
 func getJSON[T any](ctx context.Context, c *Client, query url.Values, path ...string) (T, error) {
+	return askJSON[T](ctx, c, operation{method: http.MethodGet, path: path, query: query})
+}
+
+// askJSON is getJSON for a question of any method.
+func askJSON[T any](ctx context.Context, c *Client, o operation) (T, error) {
 	var v T
-	b, err := c.do(ctx, operation{method: http.MethodGet, path: path, query: query})
+	b, err := c.do(ctx, o)
 	if err != nil {
 		return v, err
 	}

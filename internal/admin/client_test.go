@@ -6,11 +6,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/internal/admin"
 	"github.com/raftfleet/raftfleet/internal/admin/admintest"
 )
@@ -85,10 +87,46 @@ func TestEveryMethodReachesTheNode(t *testing.T) {
 	if len(events) != 1 || events[0].Seq != 2 {
 		t.Errorf("%+v", events)
 	}
+	state, err := c.Balance(ctx)
+	must(err)
+	if state.State != view.BalanceDone || state.Queue == nil || !state.At.Equal(admintest.Began) {
+		t.Errorf("%+v", state)
+	}
+	_, err = c.Plan(ctx, 0)
+	must(err)
+	_, err = c.Plan(ctx, 7)
+	must(err)
+	_, err = c.Moves(ctx, 5)
+	must(err)
+	skew, err := c.Skew(ctx)
+	must(err)
+	if len(skew.Nodes) != 3 || skew.Nodes[0].LeaderShare != 0.67 || len(skew.Zones) != 3 {
+		t.Errorf("%+v", skew)
+	}
+	why, err := c.Explain(ctx, "orders")
+	must(err)
+	if len(why.Candidates) != 2 || !why.Candidates[0].Leader {
+		t.Errorf("%+v", why)
+	}
+	question := view.WhatIf{Remove: []string{"a"}, Drain: []string{"b"}, ZoneDown: []string{"z3"}, Add: []view.WhatIfNode{{Zone: "z4", Weight: 2, Count: 3}}, Weights: map[string]int{"b": 4}}
+	_, err = c.WhatIf(ctx, question)
+	must(err)
+	if got := n.Balancing.Asked; !reflect.DeepEqual(got, question) {
+		t.Errorf("asked %+v", got)
+	}
+	must(c.Pause(ctx, "ann", "new switch"))
+	must(c.Resume(ctx, "bob"))
+	must(c.SetLimits(ctx, map[string]string{"moves": "8", "brake_percent": ""}))
+	limits, err := c.Limits(ctx)
+	must(err)
+	if len(limits) != 3 || limits[0].Value != "8" || !limits[0].Set || limits[2].Set {
+		t.Errorf("%+v", limits)
+	}
 	want := []string{
 		"Status", "Status", "NodeDetail 0000000000000011", "CheckNode b", "GossipMembers", "Drain b", "DrainProgress b", "Undrain b", "ForgetNode c true",
 		"AddGroup new counter 5 false", "ListGroups  new 1", "GroupStatus orders", "TransferLeader orders b", "RecoverGroup stock stock",
 		"RemoveGroup new true", "CallJSON orders add 2 5-7", "QueryJSON orders get  true 0s", "QueryJSON orders get  false 1.5s", "Events 1 false",
+		"Balance", "Plan 0", "Plan 7", "Moves 5", "Skew", "Explain orders", "WhatIf", "Pause ann new switch", "Resume bob", "SetLimits brake_percent= moves=8", "Limits",
 	}
 	if got := n.Called(); !slices.Equal(got, want) {
 		t.Errorf("the node was asked\n%q, want\n%q", got, want)

@@ -18,8 +18,20 @@
 //	DELETE /v1/groups/{name}?keep=false
 //	POST   /v1/groups/{name}/transfer         {"to": "node"}
 //	POST   /v1/groups/{name}/recover          {"confirm": "name"}
+//	GET    /v1/groups/{name}/explain          why it is where it is, node by node
 //	POST   /v1/groups/{name}/call/{op}?command_id=
 //	POST   /v1/groups/{name}/query/{op}?local=&stale=
+//	GET    /v1/balance                        how far it is, and why nothing moves when nothing moves
+//	GET    /v1/balance/plan?limit=            what is wanted and not begun, in the order of beginning
+//	GET    /v1/balance/moves?limit=           what is on the move, the oldest first
+//	GET    /v1/balance/skew                   how evenly nodes and zones are loaded
+//	POST   /v1/balance/whatif                 {"remove": ["node"], "drain": ["node"], "zone_down": ["zone"], "add":
+//	                                           [{"zone": "z", "weight": 1, "count": 1}], "weights": {"node": 2}}, at
+//	                                           least one of them; changes nothing
+//	POST   /v1/balance/pause                  {"by": "who", "reason": "why"}
+//	POST   /v1/balance/resume                 {"by": "who"}
+//	GET    /v1/balance/limits
+//	POST   /v1/balance/limits                 {"values": {"moves": "8"}}; an empty value: back to the default
 //	GET    /v1/archives                       states that were kept of removed groups
 //	DELETE /v1/archives/{name}
 //	GET    /v1/events?after=&wait=

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/raftfleet/raftfleet/fleet/view"
 )
 
 // Whatever a body is, it is read or refused with a reason, and what was read
@@ -27,7 +29,7 @@ func FuzzDecodeBody(f *testing.F) {
 				t.Fatalf("%q: %v is not a reason", b, e)
 			}
 		}
-		for _, to := range []any{&forgetBody{}, &transferBody{}, &recoverBody{}, &struct{}{}} {
+		for _, to := range []any{&forgetBody{}, &transferBody{}, &recoverBody{}, &pauseBody{}, &limitsBody{}, &view.WhatIf{}, &struct{}{}} {
 			decodeBody(b, to)
 		}
 		if err != nil {
@@ -52,6 +54,9 @@ func FuzzRequest(f *testing.F) {
 	f.Add("DELETE", "/v1/groups/orders?keep=true", []byte(nil))
 	f.Add("GET", "/v1/groups?prefix=%00&limit=99999999999999999999", []byte(nil))
 	f.Add("GET", "/v1/events?after=18446744073709551615", []byte(nil))
+	f.Add("POST", "/v1/balance/whatif", []byte(`{"add":[{"zone":"z","count":-1}],"weights":{"":0}}`))
+	f.Add("POST", "/v1/balance/limits", []byte(`{"values":{"moves":null}}`))
+	f.Add("GET", "/v1/balance/plan?limit=18446744073709551615", []byte(nil))
 	f.Add("POST", "/v1/nodes/%2E%2E/forget", []byte(`{"force":1}`))
 	s, err := NewServer(nothing{}, Options{})
 	if err != nil {

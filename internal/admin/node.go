@@ -48,6 +48,33 @@ type Node interface {
 	// left of it, which may lose acknowledged commands. confirm must be its name.
 	RecoverGroup(ctx context.Context, name, confirm string) error
 
+	// Balance tells how far the fleet is from where it should be. That nobody can tell
+	// is no error but a state of it.
+	Balance(ctx context.Context) (view.Balance, error)
+	// Plan lists what is wanted and not begun, in the order in which it would begin:
+	// at most limit changes, or all when it is 0.
+	Plan(ctx context.Context, limit int) ([]view.PlannedMove, error)
+	// Moves lists the groups on the move, the oldest first: at most limit, or all when
+	// it is 0.
+	Moves(ctx context.Context, limit int) ([]view.Move, error)
+	// Skew tells how evenly the fleet is loaded.
+	Skew(ctx context.Context) (view.Skew, error)
+	// Explain tells why a group is where it is.
+	Explain(ctx context.Context, group string) (view.Explanation, error)
+	// WhatIf tells what the fleet would look like then, and changes nothing. The
+	// question asks something, and weights and counts in it are 1 or more.
+	WhatIf(ctx context.Context, q view.WhatIf) (view.Outcome, error)
+	// Pause keeps all moves from beginning until Resume; by and reason may be empty.
+	// Pausing what is paused gives it the new words.
+	Pause(ctx context.Context, by, reason string) error
+	// Resume ends a pause; without one it does nothing.
+	Resume(ctx context.Context, by string) error
+	// Limits lists the limits of balancing in the order in which to show them.
+	Limits(ctx context.Context) ([]view.BalanceLimit, error)
+	// SetLimits changes limits by name, all or none; an empty value takes one back to
+	// its default.
+	SetLimits(ctx context.Context, values map[string]string) error
+
 	// Archives lists, by name, the states that were kept of removed groups.
 	Archives(ctx context.Context) ([]view.Archive, error)
 	// DropArchive drops one of them for ever.

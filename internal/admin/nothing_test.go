@@ -24,6 +24,16 @@ func (nothing) AddGroup(context.Context, string, string, int, bool) error       
 func (nothing) RemoveGroup(context.Context, string, bool) error                           { return nil }
 func (nothing) TransferLeader(context.Context, string, string) error                      { return nil }
 func (nothing) RecoverGroup(context.Context, string, string) error                        { return nil }
+func (nothing) Balance(context.Context) (v view.Balance, err error)                       { return }
+func (nothing) Plan(context.Context, int) (v []view.PlannedMove, err error)               { return }
+func (nothing) Moves(context.Context, int) (v []view.Move, err error)                     { return }
+func (nothing) Skew(context.Context) (v view.Skew, err error)                             { return }
+func (nothing) Explain(context.Context, string) (v view.Explanation, err error)           { return }
+func (nothing) WhatIf(context.Context, view.WhatIf) (v view.Outcome, err error)           { return }
+func (nothing) Pause(context.Context, string, string) error                               { return nil }
+func (nothing) Resume(context.Context, string) error                                      { return nil }
+func (nothing) Limits(context.Context) (v []view.BalanceLimit, err error)                 { return }
+func (nothing) SetLimits(context.Context, map[string]string) error                        { return nil }
 func (nothing) Archives(context.Context) (v []view.Archive, err error)                    { return }
 func (nothing) DropArchive(context.Context, string) error                                 { return nil }
 func (nothing) CallJSON(_ context.Context, _, _ string, b []byte, _ string) ([]byte, error) {

@@ -29,6 +29,8 @@ type Node struct {
 	Groups   []view.GroupStatus
 	EventLog []view.Event
 	Counter  int64
+	// Balancing is balanced at the beginning.
+	Balancing Balancing
 	// Kept are the archives.
 	Kept []view.Archive
 	// Drains are what DrainProgress tells, one after the other; the last one stays.
@@ -80,6 +82,7 @@ func New() *Node {
 		{Seq: 2, Time: Began.Add(time.Second), Kind: "group_added", Group: "orders", Detail: "counter, 3 replicas"},
 	}
 	n.Drains = []view.DrainProgress{{Done: true}}
+	n.Balancing = balanced()
 	return n
 }
 
