@@ -13,39 +13,63 @@ type book struct {
 	index  uint64
 	groups map[ident.GroupID]*catalogue.Group
 	moving map[ident.GroupID]*catalogue.Group // whose target is not reached
+	nodes  map[ident.NodeID]placement.Node    // as placement was told
 
-	planned string // what the plan was made from
-	plan    placement.Result
+	policy  placement.Policy
+	planner *placement.Planner
+	plan    *placement.Result // nil where something changed since
 
 	done int // moves of members that ended well since doneLog looked
 }
 
 // follow reads what changed.
-func (b *book) follow(c *catalogue.Machine) {
+func (b *book) follow(c *catalogue.Machine, nodes []catalogue.Node, policy placement.Policy) {
 	groups, _, index, complete := c.Changes(b.index)
-	if c != b.of || !complete {
-		b.of, b.groups, b.moving = c, make(map[ident.GroupID]*catalogue.Group), make(map[ident.GroupID]*catalogue.Group)
+	if c != b.of || !complete || policy != b.policy {
+		*b = book{of: c, policy: policy, planner: placement.NewPlanner(policy), done: b.done,
+			groups: make(map[ident.GroupID]*catalogue.Group), moving: make(map[ident.GroupID]*catalogue.Group), nodes: make(map[ident.NodeID]placement.Node)}
+		b.followNodes(nodes)
 		for _, g := range c.Groups("", 0) {
 			b.enter(g.ID, g)
 		}
-		b.index, b.planned = index, ""
+		b.index = index
 		return
 	}
+	b.followNodes(nodes)
 	for _, id := range groups {
 		g, _ := c.GroupByID(id)
 		b.enter(id, g)
 	}
-	if len(groups) > 0 {
-		b.planned = ""
-	}
 	b.index = index
+}
+
+// followNodes tells placement which nodes came, went or changed.
+func (b *book) followNodes(nodes []catalogue.Node) {
+	there := make(map[ident.NodeID]bool, len(nodes))
+	for i := range nodes {
+		n := placementNode(&nodes[i])
+		there[n.ID] = true
+		if b.nodes[n.ID] != n {
+			b.nodes[n.ID], b.plan = n, nil
+			b.planner.SetNode(n)
+		}
+	}
+	for id := range b.nodes {
+		if !there[id] {
+			delete(b.nodes, id)
+			b.plan = nil
+			b.planner.RemoveNode(id)
+		}
+	}
 }
 
 // enter takes a group in, or out where it is gone.
 func (b *book) enter(id ident.GroupID, g *catalogue.Group) {
+	b.plan = nil
 	if g == nil {
 		delete(b.groups, id)
 		delete(b.moving, id)
+		b.planner.RemoveGroup(id)
 		return
 	}
 	if was := b.moving[id]; was != nil && was.Epoch == g.Epoch && g.Settled == g.Epoch && !g.Back && g.Cause.Kind != placement.Lead {
@@ -57,19 +81,16 @@ func (b *book) enter(id ident.GroupID, g *catalogue.Group) {
 	} else {
 		delete(b.moving, id)
 	}
+	b.planner.SetGroup(placementGroup(g))
 }
 
 // best is what placement would change now.
-func (b *book) best(nodes []catalogue.Node, policy placement.Policy, fingerprint string) *placement.Result {
-	if b.planned == fingerprint {
-		return &b.plan
+func (b *book) best() *placement.Result {
+	if b.plan == nil {
+		plan := b.planner.Plan()
+		b.plan = &plan
 	}
-	in := placement.Input{Nodes: placementNodes(nodes), Groups: make([]placement.Group, 0, len(b.groups)), Policy: policy}
-	for _, g := range b.groups {
-		in.Groups = append(in.Groups, placementGroup(g))
-	}
-	b.plan, b.planned = placement.Plan(in), fingerprint
-	return &b.plan
+	return b.plan
 }
 
 // Input is the catalogue as placement sees it, with the limits of its settings.
@@ -84,14 +105,18 @@ func Input(c *catalogue.Machine, given Limits) placement.Input {
 }
 
 func placementNodes(nodes []catalogue.Node) []placement.Node {
-	out := make([]placement.Node, 0, len(nodes))
+	out := make([]placement.Node, len(nodes))
 	for i := range nodes {
-		out = append(out, placement.Node{ID: nodes[i].ID, Zone: nodes[i].Zone, Weight: nodes[i].Weight, State: nodes[i].State})
+		out[i] = placementNode(&nodes[i])
 	}
 	return out
 }
 
+func placementNode(n *catalogue.Node) placement.Node {
+	return placement.Node{ID: n.ID, Zone: n.Zone, Weight: n.Weight, State: n.State}
+}
+
 func placementGroup(g *catalogue.Group) placement.Group {
-	return placement.Group{ID: g.ID, Name: g.Name, Replicas: g.Replicas, Leader: g.Preferred, Cost: 1,
+	return placement.Group{ID: g.ID, Name: g.Name, Replicas: g.Replicas, Leader: g.Preferred, Cost: 1, Epoch: g.Epoch,
 		Members: g.TargetNodes(), Voters: g.ConfiguredNodes()}
 }

@@ -53,7 +53,7 @@ func (l *Limits) MovesFor(nodes int) int {
 }
 
 func (l *Limits) policy() placement.Policy {
-	return placement.Policy{EpsilonPercent: l.Epsilon, MaxPerZone: l.MostPerZone}
+	return placement.Policy{EpsilonPermille: 10 * l.Epsilon, MaxPerZone: l.MostPerZone}
 }
 
 // limit is one of the Limits as an operator sees it.

@@ -1,7 +1,6 @@
 package planner
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -20,9 +19,7 @@ func (p *Planner) replan(d *decision) {
 	r := d.report
 	members, leads := p.book.onTheMove()
 	r.Moving, r.MoveLimit = members, d.limits.MovesFor(len(d.nodes))
-	policy := d.limits.policy()
-	from := fmt.Sprint(p.nodes, policy)
-	if from != p.book.planned {
+	if p.book.plan == nil {
 		if p.nextPlan.After(d.Now) && p.last != nil {
 			d.by(p.nextPlan)
 			r.Infeasible, r.Queue, r.Held, r.RestsUntil = p.last.Infeasible, p.last.Queue, p.last.Held, p.last.RestsUntil
@@ -31,7 +28,7 @@ func (p *Planner) replan(d *decision) {
 		}
 		p.worked = true
 	}
-	plan := p.book.best(d.nodes, policy, from)
+	plan := p.book.best()
 	r.Infeasible = plan.Infeasible
 	room, leadRoom := r.MoveLimit-members-len(d.Targets), leadBatch-leads
 	membersLeft := false // a member's move that could begin, and waits for nothing but room or quiet

@@ -83,7 +83,7 @@ func (p *Planner) Decide(v View) Decision {
 		p.nextPlan, p.worked = v.Now.Add(max(planPause, planShare*v.Took)), false
 	}
 	d.quietFrom = p.quietFrom(&d)
-	p.book.follow(v.Catalogue)
+	p.book.follow(v.Catalogue, nodes, limits.policy())
 	p.done.follow(v.Now, &p.book)
 	p.unstick(&d)
 	d.replaceDamaged(&p.book)
