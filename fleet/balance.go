@@ -80,11 +80,7 @@ func (n *Node) viewBalance(c *catalogue.Machine, r *planner.Report) view.Balance
 			v.Holds = append(v.Holds, view.BalanceHold{Hold: string(h.Hold), Groups: groups, Means: h.Means})
 		}
 	}
-	for _, reason := range r.Infeasible {
-		if p, more := infeasibleProblem(reason, c, ns); more {
-			v.Problems = append(v.Problems, p)
-		}
-	}
+	v.Problems = append(v.Problems, infeasibleProblems(r.Infeasible, c, ns)...)
 	if r.BrokenLimits != nil {
 		v.Problems = append(v.Problems, view.Problem{Kind: "limits", Thing: "limits", Reason: strings.ReplaceAll(r.BrokenLimits.Error(), "\n", "; "),
 			Remedy: "a newer program set them: run it on every node, or set them anew"})

@@ -11,7 +11,6 @@ import (
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/internal/planner"
-	"github.com/raftfleet/raftfleet/placement"
 )
 
 // Moves tells, oldest first, of the groups that do not have their target yet: what
@@ -86,7 +85,7 @@ func (n *Node) Plan(ctx context.Context, limit int) ([]view.PlannedMove, error) 
 	return seen(ctx, n, viewRequest{Plan: &listRequest{Limit: limit}}, func(_ context.Context, c *catalogue.Machine) ([]view.PlannedMove, error) {
 		ns := namesOf(c.Nodes())
 		out := []view.PlannedMove{}
-		for _, t := range placement.Plan(n.placementInput(c)).Targets {
+		for _, t := range planner.Placement(c, n.cfg.limits()).Plan().Targets {
 			g, ok := c.GroupByID(t.Group)
 			if !ok {
 				continue // removed meanwhile
@@ -106,9 +105,4 @@ func (n *Node) Plan(ctx context.Context, limit int) ([]view.PlannedMove, error) 
 		}
 		return out, nil
 	})
-}
-
-// placementInput is the catalogue as placement sees it.
-func (n *Node) placementInput(c *catalogue.Machine) placement.Input {
-	return planner.Input(c, n.cfg.limits())
 }

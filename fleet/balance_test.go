@@ -124,3 +124,66 @@ func TestLimitsAreTheFleets(t *testing.T) {
 	}
 	eventually(t, "the default to hold again", func() bool { l := limit(a, "moves"); return !l.Set && l.Value == l.Default })
 }
+
+// What a fleet tells of its balance: who has how much, why a group is where it is, and
+// what would follow if nodes came and went. It only tells: nothing changes.
+func TestSkewExplainAndWhatIf(t *testing.T) {
+	t.Parallel()
+	nodes := startFleet(t, 4, 2)
+	for i := range 12 {
+		if err := nodes[0].AddConsensusGroup(t.Context(), fmt.Sprintf("g%d", i), 2, counterType); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := nodes[2]
+	eventually(t, "the fleet to be balanced", func() bool { b := balance(t, n); return b.State == view.BalanceDone && b.Left == 0 })
+	s, err := n.Skew(t.Context())
+	if err != nil || len(s.Nodes) != 4 || len(s.Zones) != 2 || s.FewGroups+s.FewZones != 0 || s.MemberMax > 1.34 {
+		t.Errorf("skew %+v, %v", s, err)
+	}
+	members := 0
+	for _, row := range s.Nodes {
+		if members += row.Members; row.Share != 6 {
+			t.Errorf("%+v: its share of 24 members on 4 nodes is 6", row)
+		}
+	}
+	if members != 24 {
+		t.Errorf("%d members of 24 are accounted for", members)
+	}
+	x, err := n.Explain(t.Context(), "g3")
+	if err != nil || len(x.Candidates) != 4 || len(x.Members) != 2 || x.Next != "" {
+		t.Fatalf("explanation %+v, %v", x, err)
+	}
+	for _, c := range x.Candidates {
+		if c.Why == "" || c.Member != slices.Contains(x.Members, c.Node) || c.Rank < 1 || c.Rank > 4 {
+			t.Errorf("candidate %+v", c)
+		}
+	}
+	if _, err := n.Explain(t.Context(), "nothing"); !errors.Is(err, fleet.ErrNoGroup) {
+		t.Errorf("a group that does not exist: %v", err)
+	}
+	o, err := n.WhatIf(t.Context(), view.WhatIf{Remove: []string{"n1"}})
+	if err != nil || o.MembersMoved != 0 || o.QuorumsLost != 6 || len(o.LoseQuorum) != 6 {
+		t.Errorf("without n1, where 6 groups of two have a member each: %+v, %v", o, err)
+	}
+	o, err = n.WhatIf(t.Context(), view.WhatIf{Drain: []string{"n2"}, Add: []view.WhatIfNode{{Zone: "zone-1", Count: 2}}})
+	if err != nil || o.MembersMoved < 4 || len(o.After.Nodes) != 6 || len(o.LoseQuorum) != 0 {
+		t.Errorf("with n2 drained and two more: %+v, %v", o, err)
+	}
+	for _, move := range o.Moves {
+		if slices.Contains(move.To, "n2") {
+			t.Errorf("%+v goes to a node that is drained", move)
+		}
+	}
+	for _, bad := range []view.WhatIf{{}, {ZoneDown: []string{"zone-9"}}, {Add: []view.WhatIfNode{{Zone: "z", Count: -1}}}, {Weights: map[string]int{"n1": 0}}} {
+		if _, err := n.WhatIf(t.Context(), bad); !errors.Is(err, group.ErrInvalidArgument) {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+	if _, err := n.WhatIf(t.Context(), view.WhatIf{Remove: []string{"n77"}}); !errors.Is(err, fleet.ErrNoNode) {
+		t.Errorf("a node that does not exist: %v", err)
+	}
+	if again, err := n.Skew(t.Context()); err != nil || !slices.Equal(again.Nodes, s.Nodes) {
+		t.Errorf("asking changed something: %+v, %v", again, err)
+	}
+}

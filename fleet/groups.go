@@ -12,6 +12,7 @@ import (
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/internal/planner"
 	"github.com/raftfleet/raftfleet/placement"
 )
 
@@ -188,7 +189,7 @@ func (n *Node) chooseMembers(c *catalogue.Machine, r *addRequest) ([]ident.NodeI
 	if len(nodes) == 0 {
 		return nil, 0, errNobodyToAsk
 	}
-	t, ok := placement.Place(nodes, c.Census(), placement.Group{Name: r.Name, Replicas: r.Replicas, Cost: 1}, placement.Policy{})
+	t, ok := placement.Place(nodes, c.Census(), placement.Group{Name: r.Name, Replicas: r.Replicas, Cost: 1}, planner.Policy(c, n.cfg.limits()))
 	if !ok {
 		return nil, 0, errNobodyToAsk
 	}

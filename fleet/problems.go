@@ -74,11 +74,7 @@ func (n *Node) problems(c *catalogue.Machine, nodes []catalogue.Node, ns names, 
 	}
 	out = append(out, n.foreignProblems()...)
 	if r := n.planner.report.Load(); r != nil {
-		for _, reason := range r.Infeasible {
-			if p, more := infeasibleProblem(reason, c, ns); more {
-				out = append(out, p)
-			}
-		}
+		out = append(out, infeasibleProblems(r.Infeasible, c, ns)...)
 	}
 	return out
 }
@@ -144,6 +140,29 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// infeasibleProblems tells what placement cannot help; of groups without a quorum, which
+// may be many, the first ones.
+func infeasibleProblems(reasons []placement.Reason, c *catalogue.Machine, ns names) []view.Problem {
+	var out []view.Problem
+	lost := 0
+	for _, reason := range reasons {
+		p, more := infeasibleProblem(reason, c, ns)
+		if !more {
+			continue
+		}
+		if reason.Kind == placement.NoQuorum {
+			if lost++; lost > mostProblems {
+				continue
+			}
+		}
+		out = append(out, p)
+	}
+	if lost > mostProblems {
+		out = append(out, view.Problem{Kind: "infeasible", Thing: "groups", Reason: fmt.Sprintf("%d more groups have lost most of their voters", lost-mostProblems), Remedy: "bring the missing nodes back"})
+	}
+	return out
 }
 
 // infeasibleProblem puts what placement cannot help into the words of this fleet:

@@ -27,6 +27,9 @@ type viewRequest struct {
 	Limits   bool
 	Moves    *listRequest
 	Plan     *listRequest
+	Skew     bool
+	Explain  string // a group
+	WhatIf   *view.WhatIf
 }
 
 type listRequest struct {
@@ -77,6 +80,12 @@ func (n *Node) viewHere(ctx context.Context, r *viewRequest) ([]byte, error) {
 		return encode(n.Moves(ctx, r.Moves.Limit))
 	case r.Plan != nil:
 		return encode(n.Plan(ctx, r.Plan.Limit))
+	case r.Skew:
+		return encode(n.Skew(ctx))
+	case r.Explain != "":
+		return encode(n.Explain(ctx, r.Explain))
+	case r.WhatIf != nil:
+		return encode(n.WhatIf(ctx, *r.WhatIf))
 	case r.List != nil:
 		return encode(n.ListGroups(ctx, r.List.Prefix, r.List.After, r.List.Limit))
 	}

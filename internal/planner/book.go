@@ -104,6 +104,21 @@ func Input(c *catalogue.Machine, given Limits) placement.Input {
 	return in
 }
 
+// Placement is a planner of package placement that knows all of the catalogue: what the
+// planner works with, for somebody who only looks. Telling it everything costs time in
+// proportion to the number of groups.
+func Placement(c *catalogue.Machine, given Limits) *placement.Planner {
+	limits, _ := FromSettings(c.Settings(), given)
+	p := placement.NewPlanner(limits.policy())
+	for _, n := range placementNodes(c.Nodes()) {
+		p.SetNode(n)
+	}
+	for _, g := range c.Groups("", 0) {
+		p.SetGroup(placementGroup(g))
+	}
+	return p
+}
+
 func placementNodes(nodes []catalogue.Node) []placement.Node {
 	out := make([]placement.Node, len(nodes))
 	for i := range nodes {

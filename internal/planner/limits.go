@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/placement"
 )
 
@@ -50,6 +51,12 @@ func (l *Limits) MovesFor(nodes int) int {
 		return l.Moves
 	}
 	return min(64, max(4, nodes/2))
+}
+
+// Policy is how evenly groups are to be spread, by the catalogue's settings.
+func Policy(c *catalogue.Machine, given Limits) placement.Policy {
+	limits, _ := FromSettings(c.Settings(), given)
+	return limits.policy()
 }
 
 func (l *Limits) policy() placement.Policy {
