@@ -70,7 +70,8 @@ type nodeEntry struct {
 	live     int     // hosted groups that are not frozen
 	load     account // members, times cost
 	share    account // leaders
-	version  uint64  // grows when a group that it hosts gets other members
+	version  uint64  // grows when balancing gives a group that it hosts other members
+	gained   uint64  // grows when balancing gives it a member
 }
 
 // seat is what the choice of a node for a new member reads of it. It is a copy,

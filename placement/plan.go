@@ -39,6 +39,7 @@ func Plan(in Input) Result {
 // ledgerOf is the book of an input.
 func ledgerOf(in Input) *ledger {
 	l := newLedger(in.Policy)
+	l.groups = make([]groupEntry, 0, len(in.Groups))
 	for _, n := range canonicalNodes(in.Nodes) {
 		l.setNode(n)
 	}

@@ -44,7 +44,9 @@ type placementRow struct {
 
 	GroupsInTooFewZones int     `json:"groups_in_too_few_zones"` // most of all that was placed
 	ColdPlanMS          float64 `json:"cold_plan_ms"`
-	ReplanMS            float64 `json:"replan_ms"` // the slowest plan after a node was added or removed
+	ColdPlanCPU         float64 `json:"cold_plan_cpu_ms"`
+	ReplanMS            float64 `json:"replan_ms"` // the slowest plan after a node was added or removed; of each, the fastest of three
+	ReplanCPU           float64 `json:"replan_cpu_ms"`
 }
 
 func newPlacementCommand() *cobra.Command {
@@ -78,11 +80,11 @@ func (r placementResult) print(w io.Writer) error {
 	}
 	fmt.Fprintf(w, "placement, seed %d: the fullest node over its share (over its target after a change), moved over the least possible\n\n", r.Seed)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "nodes\tzones\tgroups\tweights\trule\tmembers\tleaders\tadded: members\tleaders\tmoved\tremoved: members\tleaders\tmoved\tin too few zones\tcold\treplan")
+	fmt.Fprintln(t, "nodes\tzones\tgroups\tweights\trule\tmembers\tleaders\tadded: members\tleaders\tmoved\tremoved: members\tleaders\tmoved\ttoo few zones\tcold\tof CPU\treplan\tof CPU")
 	for _, row := range r.Rows {
-		fmt.Fprintf(t, "%d\t%d\t%d\t%s\t%s\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%d\t%.0f ms\t%.1f ms\n", row.Nodes, row.Zones, row.Groups, row.Weights, row.Rule,
+		fmt.Fprintf(t, "%d\t%d\t%d\t%s\t%s\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%.3f\t%d\t%.0f ms\t%.0f ms\t%.1f ms\t%.1f ms\n", row.Nodes, row.Zones, row.Groups, row.Weights, row.Rule,
 			row.MemberMaxOverShare, row.LeaderMaxOverShare, row.MemberMaxOverTargetAdd, row.LeaderMaxOverTargetAdd, row.MovedAddOverLeast,
-			row.MemberMaxOverTargetRemove, row.LeaderMaxOverTargetRemove, row.MovedRemoveOverLeast, row.GroupsInTooFewZones, row.ColdPlanMS, row.ReplanMS)
+			row.MemberMaxOverTargetRemove, row.LeaderMaxOverTargetRemove, row.MovedRemoveOverLeast, row.GroupsInTooFewZones, row.ColdPlanMS, row.ColdPlanCPU, row.ReplanMS, row.ReplanCPU)
 	}
 	return t.Flush()
 }

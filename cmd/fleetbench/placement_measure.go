@@ -60,7 +60,7 @@ type placed struct {
 
 // placer is a rule at work: it places from nothing, and again after each change.
 type placer interface {
-	place(nodes []placement.Node) (placed, time.Duration)
+	place(nodes []placement.Node) (placed, cost)
 	reset()
 }
 
@@ -85,14 +85,14 @@ func (c placementCase) measure(seed uint64) []placementRow {
 
 func (c placementCase) measureRule(row placementRow, rule placer, nodes, added []placement.Node) placementRow {
 	cold, took := rule.place(nodes)
-	row.ColdPlanMS = milliseconds(took)
+	row.ColdPlanMS, row.ColdPlanCPU = milliseconds(took.wall), milliseconds(took.cpu)
 	members, leaders := cold.count()
 	row.MemberMaxOverShare = maxOver(nodes, members, weightShares(nodes, c.groups*placementReplicas))
 	row.LeaderMaxOverShare = maxOver(nodes, leaders, weightShares(nodes, c.groups))
 	row.GroupsInTooFewZones = inTooFewZones(nodes, cold)
 	changed := func(nodes []placement.Node, member, leader, moved *float64, least func(targets map[ident.NodeID]float64) float64) {
 		after, took := rule.place(nodes)
-		row.ReplanMS = max(row.ReplanMS, milliseconds(took))
+		row.ReplanMS, row.ReplanCPU = max(row.ReplanMS, milliseconds(took.wall)), max(row.ReplanCPU, milliseconds(took.cpu))
 		targets, leads := fairTargets(nodes, after)
 		members, leaders := after.count()
 		*member = max(*member, maxOver(nodes, members, targets))
@@ -117,6 +117,16 @@ func (c placementCase) changes() int {
 	}
 	return min(c.zones, 2)
 }
+
+// cost is what something took; as a point in time, what was used until then.
+type cost struct{ wall, cpu time.Duration }
+
+var started = time.Now()
+
+func costNow() cost { return cost{time.Since(started), cpuTime()} }
+
+func (c cost) till(end cost) cost { return cost{end.wall - c.wall, end.cpu - c.cpu} }
+func (c cost) least(o cost) cost  { return cost{min(c.wall, o.wall), min(c.cpu, o.cpu)} }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
