@@ -8,6 +8,7 @@
 //	fleetbench start      how fast groups are added, and how soon a restarted node serves
 //	fleetbench failover   how long groups do not answer when a process is killed
 //	fleetbench placement  how evenly groups are placed and how much moves, without processes
+//	fleetbench churn      what clients notice while nodes join, drain, die and return, and how soon the fleet is balanced
 //
 // It measures what users get: commands go through sessions, so that each is applied
 // exactly once, reads are linearizable, and settings are the defaults.
@@ -52,7 +53,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newLoadCommand("write", "Measure commands"),
 		newLoadCommand("read", "Measure linearizable queries"),
-		newIdleCommand(), newStartCommand(), newFailoverCommand(), newPlacementCommand(),
+		newIdleCommand(), newStartCommand(), newFailoverCommand(), newPlacementCommand(), newChurnCommand(),
 	)
 	return root
 }

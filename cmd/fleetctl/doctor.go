@@ -49,6 +49,16 @@ func newDoctor(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if s.Joining == nil {
+				b, known, err := a.lookAtBalance(ctx)
+				switch {
+				case err != nil && s.Catalogue.Leader == "": // that is told, and explains it
+				case err != nil:
+					d.add("balance", false, "", err)
+				case known:
+					d.examineBalance(&b, &s)
+				}
+			}
 			d.examine(&s)
 			if a.json() {
 				err = a.printJSON(d)

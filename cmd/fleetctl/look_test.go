@@ -149,13 +149,6 @@ func TestWatchGoesOnUntilInterrupted(t *testing.T) {
 	}
 }
 
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 func TestEventsAreFollowed(t *testing.T) {
 	for _, format := range []string{"table", "json"} {
 		s := newStand(t)
@@ -186,7 +179,7 @@ func TestEventsAreFollowed(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	s := newStand(t)
 	code, out, errs := s.run("doctor")
-	if code != 5 || !strings.Contains(out, "no_leader stock\tfailed\tno leader for 12s\tsee fleetctl group show stock\n") || !strings.Contains(errs, "2 of 8 checks failed") {
+	if code != 5 || !strings.Contains(out, "no_leader stock\tfailed\tno leader for 12s\tsee fleetctl group show stock\n") || !strings.Contains(errs, "2 of 11 checks failed") {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 	s.node.Do(func(n *admintest.Node) { n.Fleet.Problems, n.Fleet.GroupsWithoutLeader = nil, 0 })

@@ -4,6 +4,7 @@
 //	fleetctl status             the fleet, its nodes and its problems
 //	fleetctl node ls|show|drain|undrain|forget|check|wait
 //	fleetctl group ls|show|members|add|rm|transfer|recover
+//	fleetctl balance status|plan|moves|skew|explain|whatif|pause|resume|limits
 //	fleetctl archive ls|rm
 //	fleetctl gossip members
 //	fleetctl call  GROUP OP [JSON]

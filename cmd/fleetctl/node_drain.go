@@ -21,19 +21,27 @@ const drainPatience = 10
 const blockedPatience = 10
 
 func newNodeDrain(a *app) *cobra.Command {
-	var yes, noWait bool
+	var yes, noWait, dry bool
+	var cut cutting
 	var limit time.Duration
 	cmd := &cobra.Command{
 		Use:   "drain NODE",
 		Short: "Have leaders and members leave a node, and wait until they have",
 		Long: "drain gives a node nothing new and has its leaders and members leave it. It waits until they have;\n" +
-			"when it is interrupted or its time is over, the drain itself goes on. undrain takes it back.",
+			"when it is interrupted or its time is over, the drain itself goes on. undrain takes it back.\n" +
+			"With --dry-run it says what would move, what could not, and which groups would be in fewer zones.",
 		Args:              arguments("NODE"),
 		ValidArgsFunction: a.completeNodes,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, node := cmd.Context(), args[0]
 			if limit < 0 {
 				return usagef("use a duration such as 10m, or 0 for none", "--wait-timeout is %s", limit)
+			}
+			if err := cut.check(); err != nil {
+				return err
+			}
+			if dry {
+				return a.dryDrain(ctx, node, cut.most(a))
 			}
 			if err := a.proceed(ctx, yes, false, fmt.Sprintf("All leaders and members will leave node %s.", node)); err != nil {
 				return err
@@ -55,6 +63,8 @@ func newNodeDrain(a *app) *cobra.Command {
 		},
 	}
 	yesFlag(cmd, &yes)
+	cut.flags(cmd, 10)
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "only show what would move, what could not, and why")
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return as soon as the drain has begun")
 	cmd.Flags().DurationVar(&limit, "wait-timeout", 0, "how long to wait; after it the exit code is 5 (0 = no limit)")
 	return cmd

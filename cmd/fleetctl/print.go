@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -14,6 +15,22 @@ import (
 type grid struct {
 	header []string
 	rows   [][]string
+	spare  bool // leave out, on a terminal, columns that say nothing in any row
+}
+
+// telling returns the grid without columns in which every cell is empty or 0.
+func (g *grid) telling() *grid {
+	out := &grid{rows: make([][]string, len(g.rows))}
+	for i, h := range g.header {
+		if len(g.rows) > 0 && !slices.ContainsFunc(g.rows, func(r []string) bool { return r[i] != "" && r[i] != "0" }) {
+			continue
+		}
+		out.header = append(out.header, h)
+		for j, r := range g.rows {
+			out.rows[j] = append(out.rows[j], r[i])
+		}
+	}
+	return out
 }
 
 func (g *grid) add(cells ...any) {
@@ -27,6 +44,9 @@ func (g *grid) add(cells ...any) {
 // printGrid draws the grid on a terminal, and separates it by tabs elsewhere.
 func (a *app) printGrid(g *grid) error {
 	if a.outTerminal {
+		if g.spare {
+			g = g.telling()
+		}
 		t := table.NewWriter()
 		t.SetStyle(table.StyleLight)
 		t.Style().Options = table.OptionsNoBordersAndSeparators
@@ -71,10 +91,12 @@ func cells(row []string, paint func(string) string) table.Row {
 
 // tones are the words that deserve a colour wherever they stand alone.
 var tones = map[string]string{
-	"active": "32", "leader": "32", "ok": "32", "alive": "32",
+	"active": "32", "leader": "32", "ok": "32", "alive": "32", "balanced": "32", "even": "32",
 	"joining": "33", "draining": "33", "learner": "33", "outgoing": "33", "suspect": "33",
+	"moving": "33", "waiting": "33", "uneven": "33",
 	"inactive": "90",
 	"dead":     "31", "failed": "31", "unresponsive": "31", "no leader": "31",
+	"paused": "31", "held": "31", "stuck": "31", "short": "31",
 }
 
 func (a *app) paint(s string) string {

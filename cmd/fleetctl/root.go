@@ -69,6 +69,7 @@ func newRoot(a *app) *cobra.Command {
 		parent("node", "The nodes of the fleet", newNodeList(a), newNodeShow(a), newNodeDrain(a), newNodeUndrain(a), newNodeForget(a),
 			newNodeCheck(a), newNodeWait(a)),
 		parent("group", "The groups of the fleet", newGroupList(a), newGroupShow(a), newGroupMembers(a), newGroupAdd(a), newGroupRemove(a), newGroupTransfer(a), newGroupRecover(a)),
+		newBalance(a),
 		parent("archive", "The states that were kept of removed groups", newArchiveList(a), newArchiveRemove(a)),
 		parent("gossip", "What the gossip of the asked node knows", newGossipMembers(a)),
 		parent("log", "The log in a data folder, offline", newLogInspect(a), newLogVerify(a)),
@@ -102,6 +103,20 @@ func noSuchCommand(cmd *cobra.Command, args []string) error {
 		remedy = "do you mean " + strings.Join(near, " or ") + "?"
 	}
 	return usagef(remedy, "%s has no command %q", cmd.CommandPath(), args[0])
+}
+
+// someArguments wants one or more of these.
+func someArguments(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		remedy := "use " + strings.TrimSuffix(cmd.UseLine(), " [flags]")
+		if len(args) == 0 {
+			return usagef(remedy, "%s needs %s", cmd.CommandPath(), name)
+		}
+		if slices.Contains(args, "") {
+			return usagef(remedy, "%s is empty", name)
+		}
+		return nil
+	}
 }
 
 // arguments wants these; those in brackets may be left out.

@@ -5,7 +5,9 @@
 // data folder and its own ports of the loopback interface, which it keeps when it
 // is started again. A Load adds to counters through random nodes and keeps
 // account of every call; its Account says whether each acknowledged addition was
-// applied exactly once.
+// applied exactly once. A Pace is a Load that writes to every group at a rate, and
+// measures how long each could not be written to. Churn has nodes come, leave, die and
+// return under it.
 //
 // Processes die with the one that started them, where the system can see to that
 // (Linux), and else by Close. They are ended by their pid alone. Every wait ends

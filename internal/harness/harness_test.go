@@ -71,16 +71,6 @@ func progress(t *testing.T, ctx context.Context, l *Load) {
 	}
 }
 
-func (l *Load) acknowledgedEach() map[string]int {
-	counts := make(map[string]int, len(l.tallys))
-	for _, t := range l.tallys {
-		t.mu.Lock()
-		counts[t.group] = len(t.sums)
-		t.mu.Unlock()
-	}
-	return counts
-}
-
 // finish ends a load and demands that its account holds.
 func finish(t *testing.T, ctx context.Context, l *Load) Account {
 	t.Helper()

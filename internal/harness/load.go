@@ -49,8 +49,8 @@ type Load struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	acknowledged, unknown, refused atomic.Int64
-	refusal                        atomic.Pointer[admin.Error] // the last one
+	acknowledged, unknown, refused, failed atomic.Int64
+	refusal                                atomic.Pointer[admin.Error] // the last one
 }
 
 // tally is what the clients know of one group.
@@ -73,6 +73,7 @@ type Counts struct {
 	Acknowledged int64
 	Unknown      int64 // of unknown outcome, and past finding out
 	Refused      int64 // certain not to have been done, and done anew
+	Failed       int64 // in a way in which no call should
 }
 
 // StartLoad starts the clients. Finish ends them.
@@ -99,7 +100,18 @@ func (f *Fleet) StartLoad(c LoadConfig) *Load {
 
 // Counts returns the calls so far.
 func (l *Load) Counts() Counts {
-	return Counts{l.acknowledged.Load(), l.unknown.Load(), l.refused.Load()}
+	return Counts{l.acknowledged.Load(), l.unknown.Load(), l.refused.Load(), l.failed.Load()}
+}
+
+// acknowledgedEach counts, for each group, the additions that were acknowledged.
+func (l *Load) acknowledgedEach() map[string]int {
+	counts := make(map[string]int, len(l.tallys))
+	for _, t := range l.tallys {
+		t.mu.Lock()
+		counts[t.group] = len(t.sums)
+		t.mu.Unlock()
+	}
+	return counts
 }
 
 // Halt ends the clients: calls that are on their way are waited for. The counts
@@ -152,23 +164,29 @@ func (t *tally) fault(err error) {
 	}
 }
 
-// loadClient is one closed loop.
+// loadClient is one closed loop, or the loops of a Pace that share connections.
 type loadClient struct {
 	load *Load
-	to   map[*Node]*admin.Client // of its own, so that connections are not fought for
+
+	mu sync.Mutex
+	to map[*Node]*admin.Client // of its own, so that connections are not fought for
 }
 
 func (c *loadClient) run(ctx context.Context, own []*tally) {
-	defer func() {
-		for _, to := range c.to {
-			to.Close()
-		}
-	}()
+	defer c.close()
 	for i := 0; ctx.Err() == nil; i++ {
 		c.add(ctx, own[i%len(own)])
 		if c.load.config.Interval > 0 {
 			rest(ctx, c.load.config.Interval)
 		}
+	}
+}
+
+func (c *loadClient) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, to := range c.to {
+		to.Close()
 	}
 }
 
@@ -184,19 +202,18 @@ func rest(ctx context.Context, d time.Duration) {
 // retries bounds how often a command of unknown outcome is sent again.
 const retries = 20
 
-// add gets one addition through, or finds that its outcome stays unknown, or that
-// the load is over before it was sent.
-func (c *loadClient) add(ctx context.Context, t *tally) {
+// add gets one addition through and returns true, or finds that its outcome stays
+// unknown, or that the load is over before it was sent.
+func (c *loadClient) add(ctx context.Context, t *tally) bool {
 	id := ""
 	for tries := 0; ; tries++ {
 		node := c.pick()
 		if node == nil {
 			if id == "" && ctx.Err() != nil {
-				return
+				return false
 			}
 			if id != "" && tries >= retries {
-				c.lost(t)
-				return
+				return c.lost(t)
 			}
 			rest(context.Background(), 4*poll)
 			continue
@@ -205,34 +222,33 @@ func (c *loadClient) add(ctx context.Context, t *tally) {
 		if err == nil {
 			t.acknowledge(sum)
 			c.load.acknowledged.Add(1)
-			return
+			return true
 		}
 		var e *admin.Error
 		if !errors.As(err, &e) {
+			c.load.failed.Add(1)
 			t.fault(err)
-			c.lost(t)
-			return
+			return c.lost(t)
 		}
 		switch {
 		case id != "":
 			// It was sent before: whatever this attempt says, the earlier one is unknown.
 			if tries >= retries || e.Outcome == admin.OutcomeFinal {
-				c.lost(t)
-				return
+				return c.lost(t)
 			}
 		case e.Outcome == admin.OutcomeUnknown:
 			if id = commandID(e.Message); id == "" {
-				c.lost(t)
-				return
+				return c.lost(t)
 			}
 		case e.Outcome == admin.OutcomeFinal:
+			c.load.failed.Add(1)
 			t.fault(err)
-			return
+			return false
 		default:
 			c.load.refused.Add(1)
 			c.load.refusal.Store(e)
 			if ctx.Err() != nil {
-				return
+				return false
 			}
 		}
 		rest(context.Background(), time.Duration(10+rand.IntN(40))*time.Millisecond)
@@ -240,9 +256,10 @@ func (c *loadClient) add(ctx context.Context, t *tally) {
 }
 
 // lost counts a command that may have been applied and that nobody can ask after.
-func (c *loadClient) lost(t *tally) {
+func (c *loadClient) lost(t *tally) bool {
 	t.lose()
 	c.load.unknown.Add(1)
+	return false
 }
 
 func (c *loadClient) pick() *Node {
@@ -258,13 +275,9 @@ func (c *loadClient) pick() *Node {
 }
 
 func (c *loadClient) send(node *Node, group, id string) (int64, error) {
-	to := c.to[node]
-	if to == nil {
-		var err error
-		if to, err = admin.NewClient(node.AdminAddr, admin.ClientOptions{DialTimeout: time.Second}); err != nil {
-			return 0, err
-		}
-		c.to[node] = to
+	to, err := c.client(node)
+	if err != nil {
+		return 0, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.load.config.CallTimeout)
 	defer cancel()
@@ -273,6 +286,20 @@ func (c *loadClient) send(node *Node, group, id string) (int64, error) {
 		return 0, err
 	}
 	return strconv.ParseInt(string(b), 10, 64)
+}
+
+func (c *loadClient) client(node *Node) (*admin.Client, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	to := c.to[node]
+	if to == nil {
+		var err error
+		if to, err = admin.NewClient(node.AdminAddr, admin.ClientOptions{DialTimeout: time.Second}); err != nil {
+			return nil, err
+		}
+		c.to[node] = to
+	}
+	return to, nil
 }
 
 // commandIDs are told in the text of an unknown outcome.

@@ -20,7 +20,7 @@ var arrows = []struct {
 	to   []string
 }{
 	{"cmd/fleetd", []string{"fleet", "fleet/view", "internal/admin", "internal/builtin", "internal/harness"}}, // the demo is a fleet of real processes, as the tests start them
-	{"cmd/fleetbench", []string{"fleet", "fleet/view", "group", "internal/ident", "placement"}},
+	{"cmd/fleetbench", []string{"fleet", "fleet/view", "group", "internal/harness", "internal/ident", "placement"}},
 	// fleetctl reads the log of a node that does not run, for which nobody can be
 	// asked: the segments through wal, where they begin through store.
 	{"cmd/fleetctl", []string{"fleet/view", "internal/admin", "internal/ident", "internal/store", "internal/wal"}},
