@@ -38,6 +38,7 @@ type settings struct {
 	faults    sim.Faults
 	fleet     sim.Faults // and of a fleet's run
 	acts      sim.Acts
+	size      sim.FleetSize // that a fleet has at most
 	steps     int64
 	workers   int
 	mutants   bool
@@ -105,6 +106,9 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	f.StringVar(&s.level, "level", "group", "what is simulated: group (groups on hosts), fleet (whole nodes), or all of them in turn")
 	f.StringVar(&faults, "faults", "all", "run with no other kinds of faults than these, comma separated; of groups: "+sim.AllFaults.String()+"; of fleets: "+sim.FleetFaults.String()+","+sim.AllActs.String())
 	f.Int64Var(&s.steps, "steps", 0, "end the faults of a run after so many steps; 0 leaves it to the seed")
+	f.IntVar(&s.size.Nodes, "nodes", 0, "of fleets: no more nodes than these; 0 leaves it to the seed")
+	f.IntVar(&s.size.Groups, "groups", 0, "of fleets: no more names of groups than these; 0 leaves it to the seed")
+	f.IntVar(&s.size.Clients, "clients", 0, "of fleets: no more clients than these; 0 leaves it to the seed")
 	f.IntVar(&s.workers, "workers", runtime.GOMAXPROCS(0), "how many seeds run at a time")
 	f.BoolVar(&s.mutants, "mutants", false, "plant bugs and tell which are found")
 	f.StringVar(&s.only, "only", "", "with --mutants: plant only those whose name contains this")
@@ -126,6 +130,12 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	case "", "nosync", "wildclocks":
 	default:
 		return nil, fmt.Errorf("--broken is %q: give nosync or wildclocks", s.broken)
+	}
+	switch {
+	case s.broken == "wildclocks" && s.level != "group":
+		return nil, fmt.Errorf("--broken wildclocks is for --level group")
+	case s.size != sim.FleetSize{} && s.level != "fleet":
+		return nil, fmt.Errorf("--nodes, --groups and --clients are for --level fleet")
 	}
 	if s.workers < 1 {
 		return nil, fmt.Errorf("--workers is %d: give at least 1", s.workers)
@@ -165,6 +175,17 @@ func (s *settings) chooseFaults(faults string) (err error) {
 func (s *settings) plan(seed uint64) sim.Plan {
 	broken := map[string]sim.Broken{"": sim.Sound, "nosync": sim.NoSync, "wildclocks": sim.WildClocks}
 	p := sim.NewBrokenPlan(seed, s.faults, broken[s.broken])
+	if s.steps > 0 {
+		p.Steps = s.steps
+	}
+	return p
+}
+
+// fleetPlan is the plan of a fleet's seed under these settings.
+func (s *settings) fleetPlan(seed uint64) sim.FleetPlan {
+	broken := map[string]sim.Broken{"": sim.Sound, "nosync": sim.NoSync}
+	p := sim.NewBrokenFleetPlan(seed, s.fleet, s.acts, broken[s.broken])
+	p.Limit(s.size)
 	if s.steps > 0 {
 		p.Steps = s.steps
 	}

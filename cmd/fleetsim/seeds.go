@@ -47,13 +47,15 @@ func (s *settings) candidate(i uint64) candidate {
 }
 
 func (s *settings) fleetCandidate(seed uint64) candidate {
-	p := sim.NewFleetPlan(seed, s.fleet, s.acts)
-	p.Steps = s.steps
-	command := fmt.Sprintf("go run ./cmd/fleetsim --level fleet --seed %d --faults %v,%v", seed, p.Faults, p.Acts)
-	if p.Steps > 0 {
-		command += fmt.Sprintf(" --steps %d", p.Steps)
+	p := s.fleetPlan(seed)
+	return candidate{
+		seed: seed, replay: replayFleet(s, p),
+		run: func(log io.Writer) sim.Result { p := p; p.Log = log; return sim.RunFleet(p) },
+		shrink: func() (string, *sim.Violation) {
+			small, result := sim.ShrinkFleet(p, shrinkTries)
+			return replayFleet(s, small), result.Violation
+		},
 	}
-	return candidate{seed: seed, replay: command, run: func(log io.Writer) sim.Result { p := p; p.Log = log; return sim.RunFleet(p) }}
 }
 
 // runOne runs a single seed.
@@ -154,6 +156,27 @@ func since(began time.Time) (took, computed time.Duration) {
 // replay is the command that runs a plan again.
 func replay(s *settings, p sim.Plan) string {
 	c := fmt.Sprintf("go run ./cmd/fleetsim --seed %d --faults %v", p.Seed, p.Faults)
+	if p.Steps > 0 {
+		c += fmt.Sprintf(" --steps %d", p.Steps)
+	}
+	if s.broken != "" {
+		c += " --broken " + s.broken
+	}
+	return c
+}
+
+// replayFleet is the command that runs a fleet's plan again.
+func replayFleet(s *settings, p sim.FleetPlan) string {
+	c := fmt.Sprintf("go run ./cmd/fleetsim --level fleet --seed %d --faults %s", p.Seed, sim.FleetFaultNames(p.Faults, p.Acts))
+	drawn := sim.NewFleetPlan(p.Seed, p.Faults, p.Acts).Size
+	for _, limit := range []struct {
+		flag         string
+		drawn, limit int
+	}{{"nodes", drawn.Nodes, p.Size.Nodes}, {"groups", drawn.Groups, p.Size.Groups}, {"clients", drawn.Clients, p.Size.Clients}} {
+		if limit.limit < limit.drawn {
+			c += fmt.Sprintf(" --%s %d", limit.flag, limit.limit)
+		}
+	}
 	if p.Steps > 0 {
 		c += fmt.Sprintf(" --steps %d", p.Steps)
 	}

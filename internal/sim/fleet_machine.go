@@ -79,7 +79,7 @@ func (m *machine) config() fleet.Config {
 		c.Founders = 0 // an empty disk in the place of one that was lost joins
 	}
 	if !first {
-		for i := range p.nodes {
+		for i := range p.Size.Nodes {
 			if i != m.node.place {
 				c.Join = append(c.Join, gossipAddr(i))
 			}

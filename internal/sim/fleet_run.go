@@ -31,10 +31,10 @@ func RunFleet(p FleetPlan) Result {
 	f.world = newWorld(p.world(), rand.New(rand.NewPCG(p.Seed, 0xd6e8feb86659fd93)))
 	f.world.fleet = f
 	f.record = &ledgerOfFleet{f: f, machine: catalogue.New()}
-	for i := range p.names {
+	for i := range p.Size.Groups {
 		f.names = append(f.names, &name{text: groupName(i)})
 	}
-	f.machines = make([]*machine, p.nodes)
+	f.machines = make([]*machine, p.Size.Nodes)
 	for i := range f.nodes {
 		f.newMachine(f.newNode(i))
 	}
@@ -48,7 +48,7 @@ func RunFleet(p FleetPlan) Result {
 	for _, n := range f.names {
 		f.tend(n)
 	}
-	for range p.clients {
+	for range p.Size.Clients {
 		f.later()
 	}
 	f.disturb()

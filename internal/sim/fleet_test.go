@@ -43,9 +43,7 @@ func TestAFleetsPlanGivesOneRun(t *testing.T) {
 // checks find out.
 func TestAFleetOnDisksThatDoNotSyncIsFoundOut(t *testing.T) {
 	for seed := range uint64(40) {
-		p := NewFleetPlan(seed, FleetFaults, AllActs)
-		p.Faults |= Power
-		p.Broken = NoSync
+		p := NewBrokenFleetPlan(seed, FleetFaults, AllActs, NoSync)
 		if RunFleet(p).Violation != nil {
 			return
 		}
