@@ -5,7 +5,9 @@
 //	fleetsim --for 1h                  run seeds until the time is over
 //	fleetsim --seed 42                 run one seed; with --trace tell what happens
 //	fleetsim --seed 42 --faults drop,crash --steps 5000
-//	fleetsim --mutants                 plant bugs, one at a time, and tell which seed finds each
+//	fleetsim --scope small             search all that can happen to a small group; see package internal/explore
+//	fleetsim --mutants                 plant bugs, one at a time, and tell what finds each
+//	fleetsim --plant BUG --seed 42     run with one of them
 //
 // The exit status is 0 when everything held, 1 when something did not, 2 for a
 // mistake on the command line.
@@ -25,6 +27,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/raftfleet/raftfleet/internal/explore"
 	"github.com/raftfleet/raftfleet/internal/sim"
 )
 
@@ -48,6 +51,8 @@ type settings struct {
 	trace     bool
 	noShrink  bool
 	perMutant time.Duration
+	scopes    []explore.Scope // to be searched
+	plant     string          // the bug that shall be on
 }
 
 func main() {
@@ -68,8 +73,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var r report
 	var failed bool
 	switch {
+	case s.plant != plantedBug && plantedBug == "":
+		status, err := runPlanted(ctx, s.plant, args, stdout, stderr)
+		if err != nil {
+			fmt.Fprintln(stderr, "fleetsim:", err)
+			return 2
+		}
+		return status
 	case s.mutants:
 		r, failed, err = plantAll(ctx, s, stderr)
+	case s.scopes != nil:
+		r, failed, err = runSearch(ctx, s, stdout, stderr)
 	case s.one && s.count == 0:
 		r, failed = runOne(s, stdout, stderr)
 	default:
@@ -97,12 +111,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func parse(args []string, stderr io.Writer) (*settings, error) {
 	s := &settings{}
-	var faults string
+	var faults, scopes string
 	f := pflag.NewFlagSet("fleetsim", pflag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.DurationVar(&s.duration, "for", 0, "run seeds for so long; without it and --count: 10s")
 	f.Uint64Var(&s.seed, "seed", 0, "the seed to run; with --for or --count the first one")
-	f.Uint64Var(&s.count, "count", 0, "run so many seeds")
+	f.Uint64Var(&s.count, "count", 0, "run so many seeds; with --mutants: of each, at most; 0 stands for 1000 there")
 	f.StringVar(&s.level, "level", "group", "what is simulated: group (groups on hosts), fleet (whole nodes), or all of them in turn")
 	f.StringVar(&faults, "faults", "all", "run with no other kinds of faults than these, comma separated; of groups: "+sim.AllFaults.String()+"; of fleets: "+sim.FleetFaults.String()+","+sim.AllActs.String())
 	f.Int64Var(&s.steps, "steps", 0, "end the faults of a run after so many steps; 0 leaves it to the seed")
@@ -112,7 +126,9 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	f.IntVar(&s.workers, "workers", runtime.GOMAXPROCS(0), "how many seeds run at a time")
 	f.BoolVar(&s.mutants, "mutants", false, "plant bugs and tell which are found")
 	f.StringVar(&s.only, "only", "", "with --mutants: plant only those whose name contains this")
-	f.DurationVar(&s.perMutant, "patience", 60*time.Second, "with --mutants: how long to look for each")
+	f.DurationVar(&s.perMutant, "patience", 5*time.Minute, "with --mutants: how long to look for each at most, by seeds or in a scope")
+	f.StringVar(&s.plant, "plant", "", "build the program with this bug in it, and do there what else is said")
+	f.StringVar(&scopes, "scope", "", "no seeds: search all that can happen to a small group within these scopes, comma separated; small stands for all small ones")
 	f.StringVar(&s.broken, "broken", "", "a world that must fail: nosync (disks do not sync) or wildclocks (clocks drift more than leases allow)")
 	f.BoolVar(&s.json, "json", false, "report as JSON")
 	f.BoolVar(&s.trace, "trace", false, "with --seed: tell every event")
@@ -136,6 +152,12 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 		return nil, fmt.Errorf("--broken wildclocks is for --level group")
 	case s.size != sim.FleetSize{} && s.level != "fleet":
 		return nil, fmt.Errorf("--nodes, --groups and --clients are for --level fleet")
+	}
+	if scopes != "" {
+		var err error
+		if s.scopes, err = chosenScopes(scopes); err != nil {
+			return nil, err
+		}
 	}
 	if s.workers < 1 {
 		return nil, fmt.Errorf("--workers is %d: give at least 1", s.workers)

@@ -78,7 +78,10 @@ type report struct {
 	Reads            int64            `json:"reads"`
 	Boots            int64            `json:"boots"`
 	Violations       []string         `json:"violations"`
+	Replay           string           `json:"replay,omitempty"` // of the first violation
 	Shrunk           string           `json:"shrunk,omitempty"`
+	States           int64            `json:"states,omitempty"`  // that a search found
+	Planted          string           `json:"planted,omitempty"` // the bug that is in this program
 	Mutants          *mutantReport    `json:"mutants,omitempty"`
 	// StepsPerSecond is of one core, by the time that was computed.
 	StepsPerSecond float64 `json:"steps_per_second"`
@@ -90,7 +93,7 @@ func (t *tally) report(took, computed time.Duration) report {
 		Seeds: t.seeds, Steps: t.steps, Checked: t.checked, SimulatedSeconds: t.simulated.Seconds(),
 		Faults: t.faults, Events: t.counts, Commands: t.commands, Acknowledged: t.acknowledged,
 		Unknown: t.unknown, Refused: t.refused, Reads: t.reads, Boots: t.boots,
-		Violations: append([]string{}, t.violations...), StepsPerSecond: t.speed(computed), Seconds: took.Seconds(),
+		Violations: append([]string{}, t.violations...), StepsPerSecond: t.speed(computed), Seconds: took.Seconds(), Planted: plantedBug,
 	}
 }
 
