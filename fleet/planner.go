@@ -98,7 +98,7 @@ func (p *planRun) once(ctx context.Context, c *catalogue.Machine) {
 	if p.quiet.IsZero() {
 		p.quiet, p.first = now, now
 	}
-	p.unstick(ctx, c, now)
+	p.unstick(ctx, c, nodes, now)
 	p.replaceDamaged(ctx, c, nodes, now)
 	p.replan(ctx, c, nodes, now)
 }
@@ -232,11 +232,12 @@ func braked(nodes []catalogue.Node) string {
 // hopeless tells whether a group waits for a node that was given up: its move ends
 // only with another target.
 func hopeless(g *catalogue.Group, nodes []catalogue.Node) bool {
-	return slices.ContainsFunc(g.Target, func(m catalogue.Member) bool {
-		return !slices.ContainsFunc(nodes, func(node catalogue.Node) bool {
-			return node.ID == m.Node && node.State != placement.Dead
-		})
-	})
+	return slices.ContainsFunc(g.Target, func(m catalogue.Member) bool { return gaveUp(m.Node, nodes) })
+}
+
+// gaveUp tells whether a node is not listed, or dead.
+func gaveUp(id ident.NodeID, nodes []catalogue.Node) bool {
+	return !slices.ContainsFunc(nodes, func(node catalogue.Node) bool { return node.ID == id && node.State != placement.Dead })
 }
 
 // replan commits better targets, as many as may move now.
@@ -278,15 +279,29 @@ func (p *planRun) replan(ctx context.Context, c *catalogue.Machine, nodes []cata
 		return
 	}
 	settled := now.Sub(p.quiet) >= n.cfg.Settle || now.Sub(p.first) >= 5*n.cfg.Settle
-	room := moveLimit(len(nodes)) - moving
-	var batch []catalogue.Target
-	for _, t := range result.Targets {
+	batch := p.chosen(c, nodes, result.Targets, moveLimit(len(nodes))-moving, settled, now)
+	if len(batch) == 0 {
+		return
+	}
+	if _, err := n.propose(ctx, &catalogue.SetTargets{Targets: batch}); err != nil {
+		n.log.Warn("new targets could not be committed", "targets", len(batch), "error", err)
+	}
+}
+
+// chosen are the targets of a plan that may be committed now: of at most room groups
+// more than move already, and while nodes come and go only what is urgent.
+func (p *planRun) chosen(c *catalogue.Machine, nodes []catalogue.Node, targets []placement.Target, room int, settled bool, now time.Time) (batch []catalogue.Target) {
+	for _, t := range targets {
 		urgent := t.Reason.Kind == placement.Repair || t.Reason.Kind == placement.Drain || t.Reason.Kind == placement.Resize
 		if !settled && !urgent {
 			continue
 		}
 		g, ok := c.GroupByID(t.Group)
-		if !ok || p.rests(g.ID, now) {
+		if !ok {
+			continue
+		}
+		lost := t.Reason.Kind == placement.Repair && hopeless(g, nodes)
+		if p.rests(g.ID, now) && !lost {
 			continue
 		}
 		if g.Settled == g.Epoch {
@@ -294,16 +309,11 @@ func (p *planRun) replan(ctx context.Context, c *catalogue.Machine, nodes []cata
 				continue
 			}
 			room--
-		} else if t.Reason.Kind != placement.Repair || !hopeless(g, nodes) {
+		} else if !lost {
 			continue // one change of a group at a time, unless it can never end
 		}
 		batch = append(batch, catalogue.Target{Group: t.Group, IfEpoch: g.Epoch, Members: t.Members, Preferred: t.Leader})
-		n.events.add(view.Event{Kind: "move_started", Group: g.Name, Detail: t.Reason.String()})
+		p.n.events.add(view.Event{Kind: "move_started", Group: g.Name, Detail: t.Reason.String()})
 	}
-	if len(batch) == 0 {
-		return
-	}
-	if _, err := n.propose(ctx, &catalogue.SetTargets{Targets: batch}); err != nil {
-		n.log.Warn("new targets could not be committed", "targets", len(batch), "error", err)
-	}
+	return batch
 }
