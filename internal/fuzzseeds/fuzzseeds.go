@@ -88,12 +88,13 @@ func Keep(f *testing.F, seeds Seeds) {
 			}
 			continue
 		}
-		got, err := os.ReadFile(file)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		switch got, err := os.ReadFile(file); {
+		case errors.Is(err, fs.ErrNotExist):
+			f.Errorf("%s is missing: write it with %s=1 go test -run '^%s$' .", file, write, f.Name())
+		case err != nil:
 			f.Fatal(err)
-		}
-		if !bytes.Equal(got, want) {
-			f.Errorf("%s is missing, or not what is made now; if a format changed on purpose, write it again: %s=1 go test -run '^%s$' .\nin the file:\n%s\nmade:\n%s",
+		case !bytes.Equal(got, want):
+			f.Errorf("%s is not what is made now; if a format changed on purpose, write it again with %s=1 go test -run '^%s$' .\nin the file:\n%s\nmade:\n%s",
 				file, write, f.Name(), got, want)
 		}
 	}
