@@ -160,6 +160,9 @@ func (f *fleetRun) answered(c *call, b []byte, err error) {
 		}
 		f.unknown(c)
 	case again:
+		if errors.Is(err, group.ErrSessionExpired) {
+			f.result.Counts["session expired"]++
+		}
 		f.end(c, unknown) // it is not known of the first try
 	default:
 		f.end(c, refused)

@@ -17,8 +17,8 @@ func (f *fleetRun) healFleet() {
 	f.idleUntil = 0
 	for _, m := range f.machines {
 		m.inactive, m.node.away = false, false
-		if m.node.up && m.node.disk.failed {
-			m.node.fall() // an operator restarts what told of a failing disk
+		if m.node.up && (m.node.disk.failed || m.node.disk.damaged) {
+			m.node.fall() // an operator restarts what told of a failing or damaged disk
 		}
 		if !m.node.up {
 			m.node.start()
@@ -115,15 +115,22 @@ func (f *fleetRun) describeCatalogue() string {
 	if g == nil {
 		return "there is no catalogue"
 	}
-	s := fmt.Sprintf("catalogue: committed %d, %v; on disks:%s", g.committed, g.configs[len(g.configs)-1].config, g.onDisks())
+	return "catalogue: " + f.describe(g)
+}
+
+// describe says who takes part in a group, and how far each is.
+func (f *fleetRun) describe(g *replicated) string {
+	s := fmt.Sprintf("committed %d, %v; on disks:", g.committed, g.configs[len(g.configs)-1].config)
+	for _, l := range g.logs {
+		s += " " + l.describe()
+	}
 	for _, m := range f.machines {
 		if m.node.host == nil {
 			continue
 		}
-		if info, ok := m.node.host.Info(ident.Catalogue); ok {
-			s += fmt.Sprintf("; node %d: member %d, %v of term %d, leader %d", m.node.id, info.Member, info.Role, info.Term, info.Leader)
-		} else {
-			s += fmt.Sprintf("; node %d: none", m.node.id)
+		if info, ok := m.node.host.Info(g.id); ok {
+			index, _, _ := m.node.host.Applied(g.id)
+			s += fmt.Sprintf("; node %d: member %d, %v of term %d, leader %d, applied %d, asleep=%v, failed=%v", m.node.id, info.Member, info.Role, info.Term, info.Leader, index, info.Asleep, info.Failed)
 		}
 	}
 	return s
@@ -148,7 +155,7 @@ func (f *fleetRun) whatIsBadIn(g *catalogue.Group) string {
 	want := min(g.Replicas, len(f.machines))
 	switch {
 	case g.Settled != g.Epoch:
-		return fmt.Sprintf("its target of epoch %d is not reached, epoch %d is: target %v, configured %v", g.Epoch, g.Settled, g.Target, g.Configured)
+		return fmt.Sprintf("its target of epoch %d is not reached, epoch %d is: target %v, configured %v; %s", g.Epoch, g.Settled, g.Target, g.Configured, f.describe(r))
 	case len(g.Configured) != want || len(g.Target) != want:
 		return fmt.Sprintf("it has %d members and %d targets, %d are wanted", len(g.Configured), len(g.Target), want)
 	case r.leader() == nil:
@@ -166,6 +173,9 @@ func (f *fleetRun) whatIsBadIn(g *catalogue.Group) string {
 	}
 	for _, member := range g.Configured {
 		m := f.machineWith(member.Node)
+		if !m.serves() {
+			return fmt.Sprintf("node %d of member %d does not serve", member.Node, member.ID)
+		}
 		info, ok := m.node.host.Info(g.ID)
 		switch {
 		case !ok || info.Member != member.ID:

@@ -98,6 +98,7 @@ func (f *fleetRun) begin(n *node) error {
 		if p.ended || n.disk.dying {
 			return
 		}
+		f.opened(n, err)
 		if err != nil {
 			if !n.disk.excuses(err) {
 				f.violate(Starts, "node %d cannot start: %v", n.id, err)

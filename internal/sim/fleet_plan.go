@@ -56,8 +56,8 @@ func (p *FleetPlan) Limit(most FleetSize) {
 }
 
 // FleetFaults are the kinds of faults that a fleet's run knows beside its acts.
-const FleetFaults = Drop | Delay | Reorder | Duplicate | Partition | OneWay | Drift | Pause | Crash | Power |
-	Failing | Full | Stall | Wipe | Compact | Sleep | Lease | Burst
+const FleetFaults = Drop | Delay | Reorder | Duplicate | Partition | OneWay | Drift | Jump | Pause | Crash | Power |
+	Flip | Failing | Full | Stall | Wipe | Compact | Sleep | Expire | Lease | Burst
 
 // Acts is a set of what is done to a fleet, and of how gossip errs.
 type Acts uint32
@@ -189,6 +189,9 @@ func NewFleetPlan(seed uint64, faults Faults, acts Acts) FleetPlan {
 	factor, least := 1+r.IntN(3), pick[int64](r, 300, 1000, 4000)
 	if p.Faults&Compact != 0 {
 		c.SnapshotFactor, c.SnapshotLeast = factor, least
+	}
+	if p.Faults&Expire != 0 {
+		c.SessionTTL = time.Minute
 	}
 	if p.Faults&Lease != 0 {
 		c.LeaseDrift = c.ElectionTimeout / 5

@@ -22,7 +22,8 @@ type fleetRun struct {
 	lineages []*lineage
 	names    []*name
 	ops      map[uint64]*call
-	open     int // calls under way
+	open     int   // calls under way
+	lost     int64 // when a disk was lost or damaged last
 }
 
 // RunFleet carries a plan out.
