@@ -175,7 +175,7 @@ func (m *machine) changed(i group.Info) {
 	n := m.node
 	if i.Role == consensus.Leader && i.Failed == nil && !n.disk.dying {
 		if g := m.f.groupOf(i.Group); g != nil {
-			g.leads(i.Member, i.Term)
+			g.leads(n, i.Member, i.Term)
 		}
 	}
 	if i.Failed != nil && !n.disk.excusesMember(i.Failed) {

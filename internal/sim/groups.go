@@ -126,7 +126,7 @@ func (g *replicated) gaveUp(id ident.MemberID) bool {
 func (n *node) changed(i group.Info) {
 	if i.Role == consensus.Leader && i.Failed == nil && !n.disk.dying {
 		if g := n.w.groupOf(i.Group); g != nil {
-			g.leads(i.Member, i.Term)
+			g.leads(n, i.Member, i.Term)
 		}
 	}
 	if i.Failed != nil && !n.disk.excusesMember(i.Failed) {

@@ -113,6 +113,11 @@ func (t *transport) SendSnapshot(_ context.Context, to ident.NodeID, header []by
 			if w.net.loss > 0 && w.chance(w.net.loss) {
 				r = io.MultiReader(bytes.NewReader(b[:w.random.IntN(len(b)+1)]), brokenReader{})
 			}
+			if w.has(Duplicate) && w.chance(25) {
+				w.at(w.now+w.about(3*time.Second), peer, func() {
+					peer.process.Go(func() { _ = peer.host.Snapshot(from.id, header, bytes.NewReader(b)) })
+				})
+			}
 			peer.process.Go(func() {
 				err := peer.host.Snapshot(from.id, header, r)
 				if at, ok := w.passage(peer, from); ok && !peer.disk.dying {
@@ -150,7 +155,7 @@ func (w *world) said(n *node, b []byte) {
 	from := ident.MemberID(m.From)
 	switch m.Kind {
 	case consensus.MsgAppend, consensus.MsgHeartbeat, consensus.MsgSleep, consensus.MsgSnapshot:
-		g.leads(from, m.Term)
+		g.leads(n, from, m.Term)
 		if m.Kind != consensus.MsgSnapshot {
 			g.commitTo(m.Commit, n)
 		}

@@ -37,6 +37,7 @@ type node struct {
 	diskDue           int64 // when the log gets its turn; 0: it has nothing to do
 	inTurn            bool  // the log's turn is held up by a slow disk
 	bodies            [1][]byte
+	views             [maxGroups]view
 	hosted            map[ident.GroupID]ident.MemberID // members that were started or resumed here
 }
 
@@ -63,6 +64,7 @@ func (n *node) start() {
 	n.workDue, n.jobsDue, n.applyDue, n.diskDue, n.inTurn = false, false, false, 0, false
 	n.process = &process{n: n}
 	n.hosted = make(map[ident.GroupID]ident.MemberID)
+	clear(n.views[:])
 	w.result.Boots++
 	w.logf("node %d starts, boot %d", n.id, n.boot)
 	err := error(nil)
@@ -95,7 +97,7 @@ func (n *node) open() error {
 	host, err := group.NewHost(group.HostConfig{
 		Node: n.id, Log: log, Store: n.disk.store, Transport: &transport{n, n.boot}, Types: n.valueTypes(),
 		OnChange: n.changed, OnBroken: n.broken, Tick: tick, Lanes: w.plan.lanes, ApplyWorkers: 1,
-		Exec: n.process, Rand: w.random.IntN, Manual: true,
+		Exec: n.process, Rand: w.random.IntN, Manual: true, Tune: w.plan.tune,
 	})
 	if err != nil {
 		return fmt.Errorf("make the host: %w", err)
@@ -156,6 +158,7 @@ func (n *node) work() bool {
 	first := n.w.random.IntN(lanes)
 	for i := range lanes {
 		if h.TurnLane((first + i) % lanes) {
+			n.inspect()
 			n.busy()
 			n.expectApply()
 			n.expectJobs()

@@ -113,7 +113,7 @@ func (g *replicated) vote(by ident.MemberID, term, for_ uint64) {
 }
 
 // leads takes note of who leads a term. A new leader must have everything.
-func (g *replicated) leads(id ident.MemberID, term uint64) {
+func (g *replicated) leads(by *node, id ident.MemberID, term uint64) {
 	if other, ok := g.leaders[term]; ok {
 		if other != id {
 			g.w.violate(OneLeader, "group %d: %d and %d both lead term %d", g.id, other, id, term)
@@ -123,6 +123,7 @@ func (g *replicated) leads(id ident.MemberID, term uint64) {
 	g.leaders[term] = id
 	g.newest = max(g.newest, term)
 	g.w.result.Counts["elections"]++
+	g.elected(by, id, term)
 	// What was committed in its own or a later term it need not have: it may have been
 	// elected before, and have heard of it after a pause.
 	must := g.committed
@@ -177,11 +178,14 @@ func (g *replicated) quorumHolds(l *memberLog, index, chain uint64) bool {
 	return false
 }
 
-// configAt finds the configuration at an index of a log that goes on from what is committed.
+// configAt finds the configuration at an index of a log that goes on from what is
+// committed; without a log, of what is committed.
 func (g *replicated) configAt(l *memberLog, index uint64) *configEntry {
-	for i := len(l.configs) - 1; i >= 0; i-- {
-		if c := &l.configs[i]; c.index <= index && c.index > g.committed {
-			return c
+	if l != nil {
+		for i := len(l.configs) - 1; i >= 0; i-- {
+			if c := &l.configs[i]; c.index <= index && c.index > g.committed {
+				return c
+			}
 		}
 	}
 	for i := len(g.configs) - 1; i >= 0; i-- {
