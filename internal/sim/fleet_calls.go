@@ -266,6 +266,9 @@ func (f *fleetRun) tend(n *name) {
 	})
 }
 
+// mostReplicas is how many members a group has at most.
+const mostReplicas = 5
+
 func (f *fleetRun) add(m *machine, n *name) {
 	l := (*lineage)(nil)
 	var opts []fleet.GroupOption
@@ -275,10 +278,15 @@ func (f *fleetRun) add(m *machine, n *name) {
 		return
 	}
 	t := f.types(m.node)[l.ordinal]
+	f.adding++
 	f.act(m, func(ctx context.Context, api *fleet.Node) {
-		err := api.AddConsensusGroup(ctx, n.text, []int{1, 3, 3, 3, 5}[f.random.IntN(5)], t, opts...)
+		err := api.AddConsensusGroup(ctx, n.text, pick(f.random, 1, 3, 3, 3, mostReplicas), t, opts...)
 		f.logf("add %s as ledger %d on node %d: %v", n.text, l.ordinal, m.node.id, err)
-	}, func() { f.tend(n) })
+	}, func() {
+		f.adding--
+		f.added = f.now
+		f.tend(n)
+	})
 }
 
 func (f *fleetRun) remove(m *machine, n *name) {
@@ -287,6 +295,7 @@ func (f *fleetRun) remove(m *machine, n *name) {
 		opts = append(opts, fleet.Keep())
 	}
 	l, began := n.lineage, f.now
+	n.half = n.group
 	f.act(m, func(ctx context.Context, api *fleet.Node) {
 		err := api.RemoveConsensusGroup(ctx, n.text, opts...)
 		f.logf("remove %s on node %d: %v", n.text, m.node.id, err)

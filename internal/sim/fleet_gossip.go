@@ -153,7 +153,7 @@ func (g *fleetGossip) lie(s *sight, o *machine) bool {
 		s.member.Alive, s.member.Suspect, s.member.Since = true, false, g.m.node.process.Now()
 	case 2: // something that it said before
 		if o.gossip != nil && len(o.gossip.said) > 0 {
-			s.member.Meta = o.gossip.said[f.random.IntN(len(o.gossip.said))]
+			s.member.Meta, s.index = o.gossip.said[f.random.IntN(len(o.gossip.said))], -1 // until it is heard again
 		}
 	case 3:
 		s.member.Suspect = s.member.Alive

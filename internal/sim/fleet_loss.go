@@ -16,7 +16,8 @@ const (
 
 // losable picks a node whose disk may be lost or damaged; nil where there is none.
 func (f *fleetRun) losable() *node {
-	if f.fleetID == 0 || f.lost != 0 && f.now-f.lost < int64(lossPause) {
+	// A group that is being added may begin on a node of which nobody else knows it yet.
+	if f.fleetID == 0 || f.lost != 0 && f.now-f.lost < int64(lossPause) || f.adding > 0 || f.now-f.added < int64(lossPause) {
 		return nil
 	}
 	for _, n := range f.someNodes(len(f.nodes)) {
@@ -35,7 +36,7 @@ func (f *fleetRun) canLose(n *node) bool {
 		return false
 	}
 	for _, g := range f.groups {
-		if g.removed || !g.sits(n) {
+		if g.removed || !f.sits(g, n) {
 			continue
 		}
 		if !f.settled(g) && f.lost != 0 && f.now-f.lost < int64(lossPauseMove) || !g.canLose(n) {
@@ -54,14 +55,19 @@ func (f *fleetRun) settled(g *replicated) bool {
 	return ok && known.Settled == known.Epoch
 }
 
-// sits tells whether a node has a member of the group, or had one.
-func (g *replicated) sits(n *node) bool {
+// sits tells whether a node has a member of the group, or had one, or is to have one.
+func (f *fleetRun) sits(g *replicated, n *node) bool {
 	for _, s := range g.seats {
 		if s.node == n {
 			return true
 		}
 	}
-	return false
+	known, ok := f.record.machine.GroupByID(g.id)
+	if !ok {
+		return false
+	}
+	_, placed := known.MemberOn(n.id)
+	return placed
 }
 
 // flipBit turns a bit on the disk of a node, under its running process or while that

@@ -22,7 +22,10 @@ type fleetRun struct {
 	lineages []*lineage
 	names    []*name
 	ops      map[uint64]*call
-	open     int   // calls under way
+	open     int // calls under way
+	problem  string
+	adding   int   // groups that are being added
+	added    int64 // when that ended last
 	lost     int64 // when a disk was lost or damaged last
 }
 
@@ -31,7 +34,7 @@ func RunFleet(p FleetPlan) Result {
 	f := &fleetRun{plan: p, byGroup: make(map[ident.GroupID]*replicated), ops: make(map[uint64]*call)}
 	f.world = newWorld(p.world(), rand.New(rand.NewPCG(p.Seed, 0xd6e8feb86659fd93)))
 	f.world.fleet = f
-	f.record = &ledgerOfFleet{f: f, machine: catalogue.New()}
+	f.record = &ledgerOfFleet{f: f, machine: catalogue.New(), before: newDecided()}
 	for i := range p.Size.Groups {
 		f.names = append(f.names, &name{text: groupName(i)})
 	}

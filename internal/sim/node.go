@@ -24,6 +24,7 @@ type node struct {
 
 	up          bool
 	gone        bool   // its disk was lost: it never comes back
+	lostAt      int64  // since then
 	boot        uint64 // counts its lives
 	pausedUntil int64
 	restarting  bool
@@ -313,7 +314,7 @@ func (n *node) cannotStart(err error) {
 // lose ends the node for good; another takes its place, with an empty disk.
 func (n *node) lose() {
 	w := n.w
-	n.gone = true
+	n.gone, n.lostAt = true, w.now
 	if n.up {
 		n.disk.dying = true
 		n.fall()

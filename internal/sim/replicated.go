@@ -253,6 +253,9 @@ func (g *replicated) checkChange(l *memberLog, index uint64, c *consensus.Config
 	if before == nil {
 		return
 	}
+	if g.w.fleet != nil && c.Joint() {
+		g.checkMove(index, c)
+	}
 	old := &before.config
 	bad := func(what string) {
 		g.w.violate(Overlap, "group %d: configuration %v at %d behind %v at %d: %s", g.id, c, index, old, before.index, what)
