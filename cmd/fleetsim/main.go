@@ -57,7 +57,8 @@ type settings struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	// The first signal ends what runs, with its report; a second one ends the process.
+	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -96,6 +97,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if s.json {
 		encoder := json.NewEncoder(stdout)
 		encoder.SetIndent("", "  ")
+		r.complete()
 		if err := encoder.Encode(&r); err != nil {
 			fmt.Fprintln(stderr, "fleetsim:", err)
 			return 2
@@ -133,8 +135,11 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	f.BoolVar(&s.json, "json", false, "report as JSON")
 	f.BoolVar(&s.trace, "trace", false, "with --seed: tell every event")
 	f.BoolVar(&s.noShrink, "no-shrink", false, "do not look for a smaller plan that fails")
-	if err := f.Parse(args); err != nil {
+	switch err := f.Parse(args); {
+	case errors.Is(err, pflag.ErrHelp):
 		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w; see --help", err)
 	}
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("what is %q? All settings are flags; see --help", f.Arg(0))
@@ -159,10 +164,22 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 			return nil, err
 		}
 	}
-	if s.workers < 1 {
+	switch {
+	case s.workers < 1:
 		return nil, fmt.Errorf("--workers is %d: give at least 1", s.workers)
+	case s.duration < 0:
+		return nil, fmt.Errorf("--for is %s: give more than 0s, such as 10m", s.duration)
+	case s.steps < 0:
+		return nil, fmt.Errorf("--steps is %d: give at least 1, or 0 to leave it to the seed", s.steps)
+	case s.perMutant <= 0:
+		return nil, fmt.Errorf("--patience is %s: give more than 0s, such as 5m", s.perMutant)
+	case min(s.size.Nodes, s.size.Groups, s.size.Clients) < 0:
+		return nil, fmt.Errorf("--nodes, --groups and --clients are %d, %d and %d: give at least 1, or 0 to leave it to the seed", s.size.Nodes, s.size.Groups, s.size.Clients)
 	}
 	s.one = f.Changed("seed") && s.duration == 0
+	if s.trace && (!s.one || s.count > 0) {
+		return nil, errors.New("--trace tells of one run: give --seed too, and neither --for nor --count")
+	}
 	s.first = s.seed
 	if s.duration == 0 && s.count == 0 && !s.one {
 		s.duration = 10 * time.Second

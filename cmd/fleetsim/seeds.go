@@ -71,6 +71,7 @@ func runOne(s *settings, stdout, stderr io.Writer) (report, bool) {
 	var t tally
 	t.add(&result)
 	r := t.report(since(began))
+	r.Trace = fmt.Sprintf("%016x", result.Trace)
 	if result.Violation != nil {
 		r.Replay = c.replay
 		fmt.Fprintf(stderr, "seed %d: %v\n", s.seed, result.Violation)
