@@ -18,6 +18,16 @@ func (c *Core) Check() error {
 	return nil
 }
 
+// TermOf returns the term of an entry of the log, false where the log does not know it.
+func (c *Core) TermOf(index uint64) (uint64, bool) { return c.log.term(index) }
+
+// SleepTicks returns Config.SleepTicks as it is now.
+func (c *Core) SleepTicks() int { return c.cfg.SleepTicks }
+
+// Patience returns how many ticks are left until a follower that hears nothing asks
+// for an election.
+func (c *Core) Patience() int { return c.electionTimeout - c.electionElapsed }
+
 // checkOrder: how far things have come is in the order in which they happen.
 func (c *Core) checkOrder() error {
 	l := &c.log

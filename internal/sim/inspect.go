@@ -57,6 +57,10 @@ func (n *node) compare(g *replicated, before, after *view) {
 	}
 	if after.commit > before.commit {
 		g.commitTo(after.commit, n)
+		if term, ok := after.core.TermOf(after.commit); ok && after.commit <= g.committed && term != g.at(after.commit).term {
+			w.violate(Agreement, "group %d: node %d takes entry %d of term %d for committed, committed is one of term %d", g.id, n.id,
+				after.commit, term, g.at(after.commit).term)
+		}
 	}
 	if after.role != consensus.Leader || before.role != consensus.Leader || after.term != before.term {
 		return
@@ -64,6 +68,9 @@ func (n *node) compare(g *replicated, before, after *view) {
 	if after.commit > before.commit && after.commit <= g.committed && !g.committedBy(before, after) {
 		w.violate(Durable, "group %d: node %d leads term %d and commits %d by %v of index %d; on disks: %s", g.id, n.id, after.term,
 			after.commit, before.config, before.configIndex, g.onDisks())
+	}
+	if after.commit > before.commit && after.core.LeaseIndex() == 0 {
+		w.violate(Durable, "group %d: node %d leads term %d and commits %d, of an earlier term, by counting", g.id, n.id, after.term, after.commit)
 	}
 	// Nobody has answered in one turn what was asked in it.
 	if after.configIndex != before.configIndex && after.lease != 0 && after.lease == before.lease && len(after.config.Voters) > 1 {

@@ -55,12 +55,7 @@ var acts = map[Faults]func(*world){
 		w.idleUntil = w.now + int64(3*w.plan.config.SleepAfter) + w.about(2*time.Second)
 	},
 	Recreate: (*world).recreate,
-	Lease: func(w *world) {
-		// Whoever asks it meanwhile must not hear what is old.
-		if w.fleet == nil {
-			w.cutOff(w.anyGroup().leader())
-		}
-	},
+	Lease:    (*world).temptLease,
 	Expire: func(w *world) {
 		// Sessions end by the log's time, which follows the wall clock of the leader.
 		for _, n := range w.nodes {
@@ -89,6 +84,9 @@ func (w *world) disturb() {
 		pause := w.plan.pace * max(2, kinds) / 4
 		if f&rare != 0 {
 			pause *= 4
+		}
+		if w.plan.hot&f != 0 {
+			pause /= 5
 		}
 		var next func()
 		next = func() {
@@ -134,10 +132,15 @@ func (w *world) few() int {
 }
 
 func (w *world) cutLinks(links [][2]ident.NodeID) {
+	w.cutFor(links, time.Duration(w.about(w.plan.pace)))
+}
+
+// cutFor has links carry nothing for so long, or until all is healed.
+func (w *world) cutFor(links [][2]ident.NodeID, long time.Duration) {
 	for _, l := range links {
 		w.net.cut[l]++
 	}
-	w.forAWhile(func() {
+	w.after(long, func() {
 		for _, l := range links {
 			if w.net.cut[l]--; w.net.cut[l] <= 0 {
 				delete(w.net.cut, l)
@@ -147,6 +150,12 @@ func (w *world) cutLinks(links [][2]ident.NodeID) {
 }
 
 func (w *world) partition() {
+	if w.fleet == nil && w.chance(40) {
+		// Those who ask a leader go on, and what it takes nobody else has.
+		timeout := w.plan.config.ElectionTimeout
+		w.cutOffFor(w.anyGroup().leader(), timeout+time.Duration(w.about(timeout)))
+		return
+	}
 	side := w.someNodes(1 + w.random.IntN(len(w.nodes)))
 	if w.chance(50) {
 		side = []*node{w.anyNode()}
@@ -223,14 +232,16 @@ func (w *world) slowLeader() {
 }
 
 // cutOff separates a node from all others.
-func (w *world) cutOff(n *node) {
+func (w *world) cutOff(n *node) { w.cutOffFor(n, time.Duration(w.about(w.plan.pace))) }
+
+func (w *world) cutOffFor(n *node, long time.Duration) {
 	var links [][2]ident.NodeID
 	for _, other := range w.nodes {
 		if n != nil && other != n {
 			links = append(links, [2]ident.NodeID{n.id, other.id}, [2]ident.NodeID{other.id, n.id})
 		}
 	}
-	w.cutLinks(links)
+	w.cutFor(links, long)
 }
 
 func (w *world) jumpClock() {

@@ -14,6 +14,7 @@ import (
 type Plan struct {
 	Seed   uint64
 	Faults Faults
+	hot    Faults // those of them that happen much more often
 	// Duration is how long the faults last, in simulated time; then all is healed.
 	Duration time.Duration
 	// Steps ends the faults earlier, after so many events. NewPlan sets a bound that
@@ -106,6 +107,12 @@ func newPlan(seed uint64, allowed, forced Faults) Plan {
 		c.LeaseDrift = c.ElectionTimeout / 5
 	}
 	p.tune = drawBounds(r)
+	for range r.IntN(3) {
+		p.hot |= pick(r, Partition, Partition, OneWay, Delay, Pause, Crash, Power, Change, Transfer, Lease, Stall)
+	}
+	if p.Faults&(Lease|Drift) == Lease && r.IntN(2) == 0 {
+		c.LeaseDrift = time.Millisecond // nothing to spare
+	}
 	return p
 }
 

@@ -12,18 +12,21 @@ import (
 // replicated is one group of the run, and all that is known of it: who should be
 // its members, what is committed, and what was applied.
 type replicated struct {
-	w       *world
-	id      ident.GroupID
-	ordinal int // its type's number
-	name    string
-	removed bool
-	kind    string // of a fleet's group: its type,
-	initial uint64 // and a hash of the state it began with
-	first   []group.Peer
-	seats   []*seat
-	nextID  ident.MemberID
-	moving  bool  // a step of its mover is under way
-	changed int64 // when a change was last asked for
+	w         *world
+	id        ident.GroupID
+	ordinal   int // its type's number
+	name      string
+	removed   bool
+	kind      string // of a fleet's group: its type,
+	initial   uint64 // and a hash of the state it began with
+	first     []group.Peer
+	seats     []*seat
+	nextID    ident.MemberID
+	moving    bool   // a step of its mover is under way
+	asked     *node  // whom it asked last for a change, until there is an answer,
+	askedBoot uint64 // and in which of its lives
+	preVotes  int64  // how often somebody asked for an election
+	changed   int64  // when a change was last asked for
 
 	logs      []*memberLog
 	committed uint64
