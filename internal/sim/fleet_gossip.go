@@ -172,7 +172,7 @@ func (g *fleetGossip) ghost() {
 		Meta: gossip.Meta{Fleet: g.self.Fleet + 1, Node: id, Boot: f.draw(), Name: "n0", Zone: "z0", Wire: wireAddr(f.random.IntN(200)), State: gossip.StateActive},
 		Addr: gossipAddr(199), Alive: true, Since: g.m.node.process.Now(),
 	}}
-	f.at(f.now+f.about(5*time.Second), g.m.node, func() {
+	f.at(f.now+f.random.Int64N(int64(10*time.Second)), g.m.node, func() {
 		delete(g.seen, id)
 		g.changed()
 	})

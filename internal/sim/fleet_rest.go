@@ -31,7 +31,7 @@ func (f *fleetRun) callEverything() {
 		n := f.nameOf(g.Name)
 		for _, m := range f.machines {
 			left++
-			c := &call{op: f.newID(), name: n, began: f.now, of: n.lineage, floor: n.lineage.floor}
+			c := &call{then: func() {}, op: f.newID(), name: n, began: f.now, of: n.lineage, floor: n.lineage.floor}
 			c.body = binary.LittleEndian.AppendUint64(nil, c.op)
 			f.ops[c.op] = c
 			f.open++

@@ -56,6 +56,7 @@ func RunFleet(p FleetPlan) Result {
 		f.later()
 	}
 	f.disturb()
+	f.disturbFounding()
 	f.disturbFleet()
 	f.watchPace(0)
 	f.runUntil(int64(p.Duration), func() bool { return p.Steps > 0 && f.result.Steps >= p.Steps })

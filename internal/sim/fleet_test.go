@@ -1,17 +1,22 @@
 package sim
 
-import "testing"
+import (
+	"flag"
+	"testing"
+)
+
+var fleetSeeds = flag.Uint64("fleetseeds", 12, "how many seeds of fleets run; those that look for a planted bug take more")
 
 // A few seeds in every run of the tests; cmd/fleetsim --level fleet runs more.
 func TestFleetsHold(t *testing.T) {
-	seeds := uint64(12)
+	seeds := *fleetSeeds
 	if testing.Short() {
-		seeds = 3
+		seeds = min(seeds, 3)
 	}
 	for seed := range seeds {
 		p := NewFleetPlan(seed, FleetFaults, AllActs)
 		if r := RunFleet(p); r.Violation != nil {
-			t.Errorf("seed %d, faults %v, acts %v: %v", seed, p.Faults, p.Acts, r.Violation)
+			t.Fatalf("seed %d, faults %v, acts %v: %v", seed, p.Faults, p.Acts, r.Violation)
 		}
 	}
 }
