@@ -77,9 +77,16 @@ type testNode struct {
 	machine   uint64
 	view      testDisk // the log as handed out, durable or not
 	reads     map[uint64]uint64
+	frozen    int64  // until when it stands still, as a paused process
+	commit    uint64 // since the start
+	heard     int64  // when its leader was last heard, since the start
+	asleep    bool
 }
 
 func (n *testNode) up() bool { return n.core != nil }
+
+// runs reports whether it is up and not frozen.
+func (c *cluster) runs(n *testNode) bool { return n.up() && n.frozen <= c.now }
 
 func hashEntry(h uint64, e *Entry) uint64 {
 	f := fnv.New64a()
@@ -102,19 +109,24 @@ type cluster struct {
 	network []testMessage
 	now     int64
 	cut     map[[2]MemberID]bool // links that lose everything
-	trace   func(format string, args ...any)
-	onRead  func(id MemberID, r ReadReady)
+	// restarts is how often, out of a hundred times, one that is asked for its vote
+	// has just crashed.
+	restarts int
+	trace    func(format string, args ...any)
+	onRead   func(id MemberID, r ReadReady)
 	// beforeStep is called before each step of a random schedule, if it is set.
 	beforeStep func()
 
 	leaders   map[uint64]MemberID    // by term
 	committed map[uint64]uint64      // index -> term
+	since     map[uint64]uint64      // index -> term of who first knew it to be committed
 	states    map[uint64]uint64      // index -> state of the machine
 	chains    map[[2]uint64]uint64   // (index, term) -> hash of the log up to there
 	highest   uint64                 // highest index that anyone knew to be committed
 	votes     map[[2]uint64]MemberID // (member, term) -> whom it voted for on disk
 	nextRead  uint64
 	answered  int
+	promises  promises
 	failure   error
 }
 
@@ -124,8 +136,8 @@ func newCluster(seed int64) *cluster {
 	return &cluster{
 		rand: rand.New(rand.NewSource(seed)), nodes: map[MemberID]*testNode{}, cut: map[[2]MemberID]bool{},
 		trace: func(string, ...any) {}, onRead: func(MemberID, ReadReady) {},
-		leaders: map[uint64]MemberID{}, committed: map[uint64]uint64{}, states: map[uint64]uint64{1: 1},
-		chains: map[[2]uint64]uint64{}, votes: map[[2]uint64]MemberID{},
+		leaders: map[uint64]MemberID{}, committed: map[uint64]uint64{}, since: map[uint64]uint64{}, states: map[uint64]uint64{1: 1},
+		chains: map[[2]uint64]uint64{}, votes: map[[2]uint64]MemberID{}, promises: newPromises(),
 	}
 }
 
@@ -175,6 +187,7 @@ func (c *cluster) start(n *testNode) {
 	n.view = *d
 	n.view.log = slices.Clone(d.log)
 	n.reads = map[uint64]uint64{}
+	n.commit, n.asleep, n.frozen, n.heard = core.Commit(), false, 0, 0
 	c.handle(n)
 }
 
@@ -306,6 +319,8 @@ func (c *cluster) handle(n *testNode) {
 			clear(n.reads)
 		}
 		c.checkNode(n)
+		c.checkBounds(n)
+		c.checkSleep(n)
 		if o.Changed || len(o.Write.Entries) > 0 {
 			c.checkConfig(n)
 		}
@@ -317,12 +332,16 @@ func (c *cluster) post(m *Message) {
 	if m.Snapshot != nil {
 		t.snapshot = m.Snapshot.Index
 	}
+	c.noteMessage(m)
 	c.network = append(c.network, t)
 }
 
 // deliver takes message i off the network and hands it over, unless lost.
 func (c *cluster) deliver(i int, lose, twice bool) {
 	t := c.network[i]
+	if to := c.nodes[t.to]; to != nil && to.frozen > c.now && !lose {
+		return // it waits at the door
+	}
 	if !twice {
 		c.network[i] = c.network[len(c.network)-1]
 		c.network = c.network[:len(c.network)-1]
@@ -338,6 +357,10 @@ func (c *cluster) deliver(i int, lose, twice bool) {
 		}
 	}
 	if lose {
+		if from := c.nodes[t.from]; from != nil && c.runs(from) && c.rand.Intn(8) == 0 {
+			from.core.Unreachable(t.to)
+			c.handle(from)
+		}
 		return
 	}
 	m, err := DecodeMessage(t.bytes)
@@ -346,8 +369,20 @@ func (c *cluster) deliver(i int, lose, twice bool) {
 		return
 	}
 	c.trace("%v", m)
+	if (m.Kind == MsgPreVote || m.Kind == MsgVote) && c.rand.Intn(100) < c.restarts {
+		c.crash(n, c.rand.Intn(4))
+		c.start(n) // at once: what it promised still counts
+	}
+	before := n.core.Term()
+	protects := n.core.Role() == Follower && n.core.Leader() != 0 && n.heard > 0 && c.now-n.heard < int64(n.core.cfg.ElectionTicks)*testTick
 	if err := n.core.Step(m); err != nil {
 		c.fail("member %d: %v", n.id, err)
+	}
+	switch {
+	case m.Kind == MsgVote && m.Context != voteForced && protects && n.core.Term() > before:
+		c.fail("member %d hears its leader and follows %d to term %d", n.id, m.From, m.Term)
+	case (m.Kind == MsgAppend || m.Kind == MsgHeartbeat) && n.core.Leader() == m.From && n.core.Term() == m.Term:
+		n.heard = c.now
 	}
 	c.handle(n)
 }

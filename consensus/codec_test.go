@@ -2,12 +2,15 @@ package consensus
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"reflect"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/raftfleet/raftfleet/internal/fuzzseeds"
 )
 
 func someConfiguration(t *rapid.T) Configuration {
@@ -91,19 +94,39 @@ func TestUnknownConfigurationVersionNamesBoth(t *testing.T) {
 	}
 }
 
+// seedMessages are what fuzzing begins with.
+func seedMessages() map[string]Message {
+	config := voters(1, 2, 3)
+	return map[string]Message{
+		"append": {
+			Kind: MsgAppend, From: 1, To: 2, Term: 3, Index: 9, LogTerm: 2, Commit: 8,
+			Entries: []Entry{{Index: 10, Term: 2, Data: []byte("x")}, {Index: 11, Term: 3, Kind: EntryEmpty}},
+		},
+		"append-reply": {Kind: MsgAppendReply, From: 2, To: 1, Term: 3, Index: 11, Reject: true, HintIndex: 4, HintTerm: 1},
+		"snapshot":     {Kind: MsgSnapshot, From: 2, To: 1, Term: 3, Snapshot: &SnapshotMeta{Index: 5, Term: 2, Config: config, ConfigIndex: 1}},
+	}
+}
+
 // FuzzDecodeMessage: any bytes decode or fail, use no more memory than they
 // are worth, and what decodes survives another round.
 func FuzzDecodeMessage(f *testing.F) {
-	config := voters(1, 2, 3)
-	for _, m := range []Message{
-		{Kind: MsgAppend, From: 1, To: 2, Term: 3, Index: 9, LogTerm: 2, Commit: 8, Entries: []Entry{{Index: 10, Term: 2, Data: []byte("x")}, {Index: 11, Term: 3, Kind: EntryEmpty}}},
-		{Kind: MsgAppendReply, From: 2, To: 1, Term: 3, Index: 11, Reject: true, HintIndex: 4, HintTerm: 1},
-		{Kind: MsgSnapshot, From: 2, To: 1, Term: 3, Snapshot: &SnapshotMeta{Index: 5, Term: 2, Config: config, ConfigIndex: 1}},
-	} {
-		f.Add(AppendMessage(nil, &m))
+	seeds := fuzzseeds.Seeds{}
+	for name, m := range seedMessages() {
+		seeds.Bytes(name, AppendMessage(nil, &m))
 	}
+	appended := AppendMessage(nil, &Message{Kind: MsgAppend})[:1]
+	most := []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}
+	seeds.Add("empty", []byte{})
+	seeds.Add("unknown-kind", []byte{byte(lastMessageKind) + 1, 0})
+	seeds.Add("unknown-field", binary.AppendUvarint(appended[:1:1], allFields+1))
+	seeds.Add("huge-count", append(binary.AppendUvarint(appended[:1:1], hasEntries), most...))
+	seeds.Add("huge-length", append(append(binary.AppendUvarint(appended[:1:1], hasEntries), 1, 0), most...))
+	seeds.Add("index-overflows", append(append(binary.AppendUvarint(appended[:1:1], hasIndex|hasEntries), most...), 1, 0, 0))
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := DecodeMessage(b)
+		var m Message
+		var err error
+		fuzzseeds.Bounded(t, len(b), 64, func() { m, err = DecodeMessage(b) })
 		if err != nil {
 			return
 		}
@@ -119,7 +142,31 @@ func FuzzDecodeMessage(f *testing.F) {
 
 // FuzzStep: no message, however wrong, may panic a member or break its log.
 func FuzzStep(f *testing.F) {
-	f.Add([]byte{1}, uint8(0))
+	seeds := fuzzseeds.Seeds{}
+	all := []byte{}
+	for name, m := range seedMessages() {
+		encoded := AppendMessage(nil, &m)
+		one := append([]byte{byte(len(encoded) - 1)}, encoded...)
+		for _, start := range []struct {
+			as   string
+			with uint8
+		}{{"follower", 0}, {"candidate", 1}, {"leader", 101}} {
+			seeds.Add(name+"-to-a-"+start.as, one, start.with)
+		}
+		seeds.Add(name+"-torn-tail", one[:len(one)-1], uint8(0))
+		seeds.Add(name+"-bit-flipped", fuzzseeds.With(one, len(one)/2, one[len(one)/2]^4), uint8(0))
+	}
+	for _, name := range []string{"append", "snapshot", "append-reply", "append"} {
+		m := seedMessages()[name]
+		encoded := AppendMessage(nil, &m)
+		all = append(append(all, byte(len(encoded)-1)), encoded...)
+	}
+	seeds.Add("empty", []byte{}, uint8(0))
+	seeds.Add("one-byte", []byte{1}, uint8(0))
+	seeds.Add("huge-length", []byte{0xff, byte(MsgAppend)}, uint8(0))
+	seeds.Add("one-after-another", all, uint8(0))
+	seeds.Add("one-after-another-to-a-leader", all, uint8(101))
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, b []byte, start uint8) {
 		c := newCluster(1)
 		for id := MemberID(1); id <= 3; id++ {
@@ -154,10 +201,24 @@ func FuzzStep(f *testing.F) {
 }
 
 func FuzzDecodeConfiguration(f *testing.F) {
-	config := voters(1, 2, 3)
-	f.Add(config.AppendBinary(nil))
+	simple := voters(1, 2, 3)
+	joint := voters(1, 2, 3)
+	joint.Outgoing = []Member{{ID: 1, Node: 10}, {ID: 4, Node: 40}}
+	joint.Learners, joint.LearnersNext = []Member{{ID: 9, Node: 90}}, []MemberID{4}
+	seeds := fuzzseeds.Seeds{}
+	seeds.Bytes("simple", simple.AppendBinary(nil))
+	seeds.Bytes("joint", joint.AppendBinary(nil))
+	seeds.Add("empty", []byte{})
+	seeds.Add("nobody", (&Configuration{}).AppendBinary(nil))
+	seeds.Add("old-version", fuzzseeds.With(simple.AppendBinary(nil), 0, configurationVersion-1))
+	seeds.Add("later-version", fuzzseeds.With(simple.AppendBinary(nil), 0, configurationVersion+1))
+	seeds.Add("huge-length", []byte{configurationVersion, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})
+	seeds.Add("voter-twice", []byte{configurationVersion, 2, 1, 10, 1, 10, 0, 0, 0})
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		config, err := DecodeConfiguration(b)
+		var config Configuration
+		var err error
+		fuzzseeds.Bounded(t, len(b), 64, func() { config, err = DecodeConfiguration(b) })
 		if err != nil {
 			return
 		}

@@ -188,8 +188,9 @@ func (c *Core) stepVote(m *Message) {
 		return
 	}
 	// Whether this member is itself a voter is not asked: it may have been
-	// promoted and not know it yet.
-	if c.state.Vote != 0 || c.leader != 0 || !c.upToDate(m.Index, m.LogTerm) {
+	// promoted and not know it yet. A promise to an earlier term's leader binds
+	// also where another message has brought this term before.
+	if c.state.Vote != 0 || c.leader != 0 || c.quietTicks > 0 && m.Context != voteForced || !c.upToDate(m.Index, m.LogTerm) {
 		c.reply(Message{Kind: MsgVoteReply, To: m.From, Term: c.state.Term, Reject: true})
 		return
 	}

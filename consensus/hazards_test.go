@@ -214,6 +214,16 @@ func TestHazard19_PromisesAreKept(t *testing.T) {
 			t.Fatalf("term %d: voted against the lease", s.Term())
 		}
 	})
+	t.Run("the newer term itself", func(t *testing.T) {
+		s := newSolo(t, Config{LeaseNanos: 8}, voters(1, 2, 3))
+		s.hear(Message{Kind: MsgHeartbeat, From: 2, Term: 2, Context: 1})
+		s.hear(Message{Kind: MsgPreVoteReply, From: 3, Term: 7, Reject: true})
+		s.hear(vote)
+		s.sync()
+		if s.Term() != 7 || s.Status().Vote != 0 {
+			t.Fatalf("term %d, vote %v: voted against the lease", s.Term(), s.Status().Vote)
+		}
+	})
 	t.Run("campaign", func(t *testing.T) {
 		s := newSolo(t, Config{LeaseNanos: 8}, voters(1, 2, 3))
 		s.hear(Message{Kind: MsgHeartbeat, From: 2, Term: 2, Context: 1})

@@ -13,7 +13,7 @@ var (
 )
 
 // TestRandomSchedules runs members through random schedules of messages lost,
-// doubled and reordered, crashes that lose unsynced writes, cut links,
+// doubled and reordered, crashes that lose unsynced writes, pauses, cut links,
 // membership changes, transfers, snapshots and sleep, checks all promises after
 // each step, and then heals everything and expects progress.
 func TestRandomSchedules(t *testing.T) {
@@ -41,9 +41,9 @@ func TestRandomSchedules(t *testing.T) {
 
 // schedule says how often, out of a thousand steps, things happen in one run.
 type schedule struct {
-	tick, persist, apply, propose, read, crash, cut, change, transfer, compact, wake, campaign, split int
-	burst                                                                                             int // messages delivered in a step, 0: as many as there are
-	lose, twice, mix                                                                                  int // of a hundred messages
+	tick, persist, apply, propose, read, crash, cut, change, transfer, compact, wake, campaign, split, freeze int
+	burst                                                                                                     int // messages delivered in a step, 0: as many as there are
+	lose, twice, mix                                                                                          int // of a hundred messages
 }
 
 func (c *cluster) run(steps int) {
@@ -56,7 +56,7 @@ func (c *cluster) run(steps int) {
 	s := schedule{
 		tick: 20 + c.rand.Intn(80), persist: 50 + c.rand.Intn(200), apply: 50 + c.rand.Intn(100), propose: 1 + c.rand.Intn(100),
 		read: some(50), crash: some(10), cut: some(10), change: some(20), transfer: some(10), compact: some(20), wake: some(5), campaign: some(5),
-		lose: some(20), twice: some(10), mix: some(60),
+		lose: some(20), twice: some(10), mix: some(60), freeze: some(20),
 	}
 	if c.rand.Intn(2) == 0 {
 		// A storm: leaders come and go, messages linger, halves cannot hear each other.
@@ -64,6 +64,7 @@ func (c *cluster) run(steps int) {
 		s.burst, s.mix, s.cut = 1+c.rand.Intn(4), c.rand.Intn(100), 0
 		s.persist, s.read, s.transfer = 50+c.rand.Intn(300), some(60), some(40)
 	}
+	c.restarts = some(30)
 	cfg := Config{ElectionTicks: 10, HeartbeatTicks: 2, MaxAppendBytes: 200, MaxInflightMessages: 4, MaxInflightBytes: 400, MaxUncommittedBytes: 4000, MaxApplyBytes: 300, CacheBytes: 200}
 	if c.rand.Intn(2) == 0 {
 		cfg.SleepTicks = 3 + c.rand.Intn(10)
@@ -96,6 +97,7 @@ func (c *cluster) run(steps int) {
 
 // step does one thing at random.
 func (c *cluster) step(s *schedule) {
+	c.thaw()
 	n := c.nodes[c.ids[c.rand.Intn(len(c.ids))]]
 	asked := n // what only a leader does is asked of one mostly
 	if leader := c.anyLeader(); leader != nil && c.rand.Intn(4) > 0 {
@@ -110,7 +112,7 @@ func (c *cluster) step(s *schedule) {
 	case happens(s.tick):
 		c.now += testTick
 		for _, id := range c.ids {
-			if n := c.nodes[id]; n.up() && c.rand.Intn(50) > 0 {
+			if n := c.nodes[id]; c.runs(n) && c.rand.Intn(50) > 0 {
 				c.tick(n)
 			}
 		}
@@ -130,12 +132,14 @@ func (c *cluster) step(s *schedule) {
 		c.split()
 	case happens(1 + s.cut/3 + s.split):
 		clear(c.cut)
-	case !n.up():
+	case happens(s.freeze):
+		asked.frozen = c.now + int64(1+c.rand.Intn(60))*testTick
+	case !c.runs(n):
 	case happens(s.persist):
 		c.persist(n, 1+c.rand.Intn(3))
 	case happens(s.apply):
 		c.apply(n, 1+c.rand.Intn(5))
-	case !asked.up():
+	case !c.runs(asked):
 	case happens(s.propose):
 		c.propose(asked)
 	case happens(s.read):
@@ -163,13 +167,32 @@ func (c *cluster) step(s *schedule) {
 			if c.rand.Intn(100) < s.mix {
 				i = c.rand.Intn(len(c.network))
 			}
-			c.deliver(i, c.rand.Intn(100) < s.lose, c.rand.Intn(100) < s.twice)
+			twice := c.rand.Intn(100) < s.twice
+			if c.network[i].snapshot != 0 {
+				twice = c.rand.Intn(2) == 0 // there are few of them
+			}
+			c.deliver(i, c.rand.Intn(100) < s.lose, twice)
 			if len(c.network) == 0 {
 				break
 			}
 		}
 		if len(c.network) > 200 {
 			c.deliver(c.rand.Intn(len(c.network)), true, false)
+		}
+	}
+}
+
+// thaw lets those go on whose time it is: a leader perhaps with a read, before it
+// hears of anything that happened meanwhile.
+func (c *cluster) thaw() {
+	for _, id := range c.ids {
+		n := c.nodes[id]
+		if n.frozen == 0 || n.frozen > c.now {
+			continue
+		}
+		n.frozen = 0
+		if n.up() && c.rand.Intn(2) == 0 {
+			c.read(n)
 		}
 	}
 }
@@ -292,46 +315,88 @@ func (c *cluster) heal() {
 	clear(c.cut)
 	for _, id := range c.ids {
 		n := c.nodes[id]
+		n.frozen = 0
 		if !n.up() {
 			c.start(n)
 		}
 		n.core.Wake() // nodes that were away are back
 		c.handle(n)
 	}
-	ready := func() bool {
-		n := c.leading()
-		return n != nil && n.core.committedInTerm() && n.core.Commit() == n.core.LastIndex() && !n.core.Status().ChangePending && n.core.Status().TransferTarget == 0
-	}
-	if !c.settle(300, ready) {
-		c.fail("no leader after healing")
-		return
-	}
-	n, answered := c.leading(), c.answered
-	first, term, err := n.core.Propose([]byte("last"))
-	if err != nil {
-		c.fail("propose after healing: %v", err)
-		return
-	}
-	c.read(n)
-	caughtUp := func() bool {
-		for _, m := range n.core.Configuration().All() {
-			if peer := c.nodes[m.ID]; peer.applied < first || peer.machine != n.machine {
-				return false
-			}
-		}
-		return c.answered > answered
-	}
-	if !c.settle(300, caughtUp) {
-		c.fail("no agreement after healing: leader %+v", n.core.Status())
+	n, first, term := c.agree()
+	if c.failure != nil {
 		return
 	}
 	if c.committed[first] != term {
 		c.fail("the proposal after healing was lost")
 		return
 	}
+	if !n.core.Configuration().IsVoter(n.id) {
+		c.fail("member %d leads and is no voter of %v", n.id, n.core.Configuration())
+	}
+	if !c.handsOver(n) {
+		c.fail("no transfer: %+v", n.core.Status())
+		return
+	}
 	if n.cfg.SleepTicks > 0 && !c.settle(500, func() bool { return c.allAsleep() }) {
 		c.fail("no sleep: %+v", c.leading().core.Status())
 	}
+}
+
+// agree has a leader commit a proposal, answer a read, and everyone apply all of
+// it. A leader that others had left behind before the healing is asked in vain.
+func (c *cluster) agree() (n *testNode, first, term uint64) {
+	ready := func() bool {
+		n = c.leading()
+		return n != nil && n.core.committedInTerm() && n.core.Commit() == n.core.LastIndex() && !n.core.Status().ChangePending && n.core.Status().TransferTarget == 0
+	}
+	for range 5 {
+		if !c.settle(300, ready) {
+			c.fail("no leader after healing")
+			return n, 0, 0
+		}
+		var err error
+		if first, term, err = n.core.Propose([]byte("last")); err != nil {
+			c.fail("propose after healing: %v", err)
+			return n, 0, 0
+		}
+		answered := c.answered
+		c.read(n)
+		leads := func() bool { return n.core.Role() == Leader && n.core.Term() == term }
+		agreed := func() bool {
+			for _, m := range n.core.Configuration().All() {
+				if peer := c.nodes[m.ID]; peer.applied < first || peer.machine != n.machine {
+					return false
+				}
+			}
+			return c.answered > answered
+		}
+		if !c.settle(300, func() bool { return agreed() || !leads() }) {
+			break
+		}
+		if leads() {
+			return n, first, term
+		}
+	}
+	c.fail("no agreement after healing: leader %+v", n.core.Status())
+	return n, 0, 0
+}
+
+// handsOver has the leader make another voter lead, where there is one.
+func (c *cluster) handsOver(n *testNode) bool {
+	for _, m := range n.core.Configuration().Voters {
+		if m.ID == n.id {
+			continue
+		}
+		return c.settle(100, func() bool {
+			if n.core.Role() == Leader && n.core.Status().TransferTarget == 0 {
+				n.core.TransferLeader(m.ID)
+				c.handle(n)
+			}
+			to := c.leading()
+			return to != nil && to.id == m.ID && to.core.committedInTerm()
+		})
+	}
+	return true
 }
 
 func (c *cluster) allAsleep() bool {

@@ -197,8 +197,8 @@ func (c *Core) sleepsThrough(m *Message) bool {
 			return true // sent before the leader asked to sleep
 		}
 	case MsgAppendReply, MsgHeartbeatReply, MsgSleepReply:
-		if current && !m.Reject {
-			return true // late answers to what is settled
+		if current && (!m.Reject || c.role != Leader) {
+			return true // late answers to what is settled, or to the leader that it was once
 		}
 	}
 	if m.Term < c.state.Term && m.Kind != MsgPreVote && m.Kind != MsgVote && m.Kind != MsgWakeUp {

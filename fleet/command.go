@@ -183,7 +183,8 @@ func (c *commandCall) establish(ctx context.Context, s *group.SessionClient, g i
 		for {
 			route, err := c.router.locateBut(ctx, c.name, &c.silent)
 			if err == nil && route.Group != g {
-				return 0, fmt.Errorf("group %q was removed and added again: %w", c.name, ErrNoGroup)
+				// Nothing was proposed yet: the call goes to the group that has the name now.
+				return 0, fmt.Errorf("group %q: the route led to what had the name before: %w", c.name, group.ErrNoMember)
 			}
 			if err == nil {
 				c.tries++

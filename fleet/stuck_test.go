@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,8 +46,12 @@ func TestMovesThatAreStuckAreGivenUp(t *testing.T) {
 	}
 }
 
+// slowMayEnd is held by a test for as long as the command slow shall take.
+var slowMayEnd sync.Mutex
+
 var slow = group.Command(counterType, "slow", func(*counter, group.None) (group.None, error) {
-	time.Sleep(2 * time.Second) // a machine that takes its time, on purpose
+	slowMayEnd.Lock()
+	defer slowMayEnd.Unlock()
 	return group.None{}, nil
 })
 
@@ -59,6 +64,8 @@ func TestCallTimeoutBoundsALocalCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustAdd(t, n, "g", 1, 1)
+	slowMayEnd.Lock()
+	defer slowMayEnd.Unlock() // before the node is closed, which waits for its machines
 	_, err := slow.Call(context.Background(), n, "g", group.None{})
 	if !errors.Is(err, context.DeadlineExceeded) || fleet.OutcomeOf(err) != fleet.Unknown {
 		t.Fatalf("a call that takes longer than CallTimeout: %v (%s)", err, fleet.OutcomeOf(err))

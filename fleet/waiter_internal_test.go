@@ -41,7 +41,7 @@ func TestWaiterEnds(t *testing.T) {
 			} else if err == nil && string(w.result) != "yes" {
 				t.Errorf("%s: %q", c.what, w.result)
 			}
-			time.Sleep(c.after)
+			time.Sleep(c.after) // of the bubble's clock: until the answer that was late has come
 			synctest.Wait()
 		}
 	})

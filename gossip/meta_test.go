@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/raftfleet/raftfleet/internal/fuzzseeds"
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"pgregory.net/rapid"
 )
@@ -103,18 +104,25 @@ func TestMetaRoundTrip(t *testing.T) {
 }
 
 func FuzzDecodeMeta(f *testing.F) {
-	for _, m := range []Meta{sampleMeta(), {Node: 1}} {
+	seeds := fuzzseeds.Seeds{}
+	for name, m := range map[string]Meta{"whole": sampleMeta(), "least": {Node: 1}} {
 		b, err := m.encode()
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(b)
-		f.Add(b[:len(b)-1])
-		f.Add(append(b, 0))
+		seeds.Bytes(name, b)
+		seeds.Add(name+"-old-version", fuzzseeds.With(b, 0, metaVersion-1))
+		seeds.Add(name+"-later-version", fuzzseeds.With(b, 0, metaVersion+1))
+		seeds.Add(name+"-with-later-fields", append(b, "later"...))
+		seeds.Add(name+"-huge-length", fuzzseeds.With(b, metaFixed, 0xff))
+		seeds.Add(name+"-unknown-state", fuzzseeds.With(b, 25, byte(StateLeaving)+1))
 	}
-	f.Add([]byte{})
+	seeds.Add("empty", []byte{})
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := decodeMeta(b)
+		var m Meta
+		var err error
+		fuzzseeds.Bounded(t, len(b), 16, func() { m, err = decodeMeta(b) })
 		if err != nil {
 			if !errors.Is(err, ErrMeta) {
 				t.Fatalf("error of another kind: %v", err)

@@ -198,7 +198,7 @@ func (c *cluster) eventually(what string, ok func() bool) {
 		if time.Now().After(deadline) {
 			c.t.Fatalf("never: %s", what)
 		}
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(2 * time.Millisecond) // between two looks, so that the lanes get the processor
 	}
 }
 

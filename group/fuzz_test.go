@@ -2,25 +2,43 @@ package group
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/raftfleet/raftfleet/consensus"
+	"github.com/raftfleet/raftfleet/internal/fuzzseeds"
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
+
+// ringPerByte is what a byte of a session table may cost in memory: a session of a few
+// bytes, whose answers are far apart, has the whole window of them.
+const ringPerByte = SessionWindow * 24 / 4
 
 // FuzzBatch reads anything as an entry of the log: no panic, no copy, and what
 // passes is written the same again.
 func FuzzBatch(f *testing.F) {
-	b := appendBatchHeader(nil, time.Unix(7, 8).UnixNano())
-	f.Add(bytes.Clone(b))
-	for _, it := range []batchItem{
-		{kind: itemCommand, session: 3, sequence: 9, acknowledgeBelow: 4, body: []byte("command")},
-		{kind: itemRegister}, {kind: itemConfigure, body: Config{}.Encode()}, {kind: itemSeal, body: []byte{1}},
+	seeds := fuzzseeds.Seeds{}
+	head := appendBatchHeader(nil, time.Unix(7, 8).UnixNano())
+	all := bytes.Clone(head)
+	for name, it := range map[string]batchItem{
+		"command":  {kind: itemCommand, session: 3, sequence: 9, acknowledgeBelow: 4, body: []byte("command")},
+		"register": {kind: itemRegister}, "configure": {kind: itemConfigure, body: Config{}.Encode()}, "seal": {kind: itemSeal, body: []byte{1}},
 	} {
-		b = appendBatchItem(b, &it)
+		seeds.Add("one-"+name, appendBatchItem(bytes.Clone(head), &it))
 	}
-	f.Add(b)
-	f.Add([]byte{batchVersion, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	for _, it := range []batchItem{{kind: itemRegister}, {session: 3, sequence: 9, acknowledgeBelow: 4, body: []byte("command")}, {kind: itemSeal}} {
+		all = appendBatchItem(all, &it)
+	}
+	seeds.Bytes("several", all)
+	seeds.Add("empty", []byte{})
+	seeds.Add("no-items", head)
+	seeds.Add("old-version", fuzzseeds.With(all, 0, batchVersion-1))
+	seeds.Add("later-version", fuzzseeds.With(all, 0, batchVersion+1))
+	seeds.Add("unknown-kind", append(bytes.Clone(head), byte(itemSeal)+1, 0, 0, 0, 0))
+	seeds.Add("huge-length", []byte{batchVersion, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	seeds.Add("mark-below-zero", append(bytes.Clone(head), 0, 1, 1, 2, 0))
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := readBatch(b)
 		if err != nil {
@@ -60,11 +78,26 @@ func FuzzSnapshotHead(f *testing.F) {
 	fresh := func() *applyState {
 		return &applyState{index: 5, config: Config{}.withDefaults(), sessions: newSessionTable(time.Hour, 10)}
 	}
-	f.Add(fresh().snapshotHead())
-	f.Add([]byte{snapshotVersion, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0x03})
+	used := fresh()
+	used.sealed, used.time = true, 99
+	id, _ := used.sessions.register(4, 7)
+	used.sessions.store(id, 1, 1, 8, []byte("answer"))
+	head := fresh().snapshotHead()
+	seeds := fuzzseeds.Seeds{}
+	seeds.Bytes("fresh", head)
+	seeds.Bytes("sealed-with-a-session", used.snapshotHead())
+	seeds.Add("empty", []byte{})
+	seeds.Add("old-version", fuzzseeds.With(head, 0, snapshotVersion-1))
+	seeds.Add("later-version", fuzzseeds.With(head, 0, snapshotVersion+1))
+	seeds.Add("of-another-index", fuzzseeds.With(head, 2, 6))
+	seeds.Add("huge-length", fuzzseeds.With(head, 18, 0xff, 0xff, 0xff, 0x3f))
+	seeds.Add("impossible-length", fuzzseeds.With(head, 18, 0xff, 0xff, 0xff, 0xff))
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a := fresh()
-		if err := a.readSnapshotHead(bytes.NewReader(b), 5); err != nil {
+		var err error
+		fuzzseeds.Bounded(t, len(b), ringPerByte, func() { err = a.readSnapshotHead(bytes.NewReader(b), 5) })
+		if err != nil {
 			return
 		}
 		again := fresh()
@@ -77,11 +110,20 @@ func FuzzSnapshotHead(f *testing.F) {
 
 // FuzzDecodeConfig: what passes is valid, and stays what it is.
 func FuzzDecodeConfig(f *testing.F) {
-	f.Add(Config{}.Encode())
-	f.Add(Config{SessionTTL: time.Hour, MaxSessions: 7}.Encode())
-	f.Add(append([]byte{0x81, 0xa1, 'x'}, bytes.Repeat([]byte{0x91}, 5000)...))
+	seeds := fuzzseeds.Seeds{}
+	seeds.Bytes("defaults", Config{}.Encode())
+	seeds.Bytes("own", Config{SessionTTL: time.Hour, MaxSessions: 7}.Encode())
+	seeds.Add("empty", []byte{})
+	seeds.Add("nested-deep", append([]byte{0x81, 0xa1, 'x'}, bytes.Repeat([]byte{0x91}, 900)...))
+	seeds.Add("huge-length", []byte{0x81, 0xa1, 'x', 0xdd, 0xff, 0xff, 0xff, 0xff})
+	seeds.Add("unknown-field", []byte{0x81, 0xa1, 'x', 1})
+	seeds.Add("no-map", []byte{0x91, 1})
+	seeds.Add("field-below-zero", Config{MaxSessions: -1}.Encode())
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := DecodeConfig(b)
+		var c Config
+		var err error
+		fuzzseeds.Bounded(t, len(b), 64, func() { c, err = DecodeConfig(b) })
 		if err != nil {
 			return
 		}
@@ -93,8 +135,18 @@ func FuzzDecodeConfig(f *testing.F) {
 
 // FuzzParseCommandID: what is read as a command's name is one, and prints the same.
 func FuzzParseCommandID(f *testing.F) {
-	f.Add(CommandID{Session: 1, Sequence: 2}.String())
-	f.Add("x-y")
+	id := CommandID{Session: 1, Sequence: 2}.String()
+	seeds := fuzzseeds.Seeds{}
+	for name, b := range fuzzseeds.Damaged("id", []byte(id)) {
+		seeds.Add(name, string(b))
+	}
+	seeds.Add("empty", "")
+	seeds.Add("two-words", "x-y")
+	seeds.Add("highest", CommandID{Session: 1<<64 - 1, Sequence: 1<<64 - 1}.String())
+	seeds.Add("zero", strings.Replace(id, "1", "0", 1))
+	seeds.Add("capital-digits", "000000000000000A-000000000000000B")
+	seeds.Add("sign", "+00000000000000a-000000000000000b")
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, s string) {
 		id, err := ParseCommandID(s)
 		if err != nil {
@@ -108,7 +160,17 @@ func FuzzParseCommandID(f *testing.F) {
 
 // FuzzSnapshotHeader hands anything to a host as the beginning of a snapshot.
 func FuzzSnapshotHeader(f *testing.F) {
-	f.Add([]byte{7, 0, 0, 0, 0, 0, 0, 0, 1})
+	config := consensus.Configuration{Voters: []consensus.Member{{ID: 1, Node: 1}, {ID: 2, Node: 2}}}
+	sent := consensus.AppendMessage(appendUint64(nil, 7), &consensus.Message{
+		Kind: consensus.MsgSnapshot, From: 1, To: 2, Term: 3, Snapshot: &consensus.SnapshotMeta{Index: 9, Term: 3, Config: config, ConfigIndex: 1},
+	})
+	seeds := fuzzseeds.Seeds{}
+	seeds.Bytes("snapshot", sent)
+	seeds.Add("empty", []byte{})
+	seeds.Add("group-alone", sent[:messageHeader])
+	seeds.Add("another-message", consensus.AppendMessage(appendUint64(nil, 7), &consensus.Message{Kind: consensus.MsgAppend, From: 1, To: 2}))
+	seeds.Add("huge-length", append(sent[:messageHeader:messageHeader], byte(consensus.MsgAppend), 0x80, 0x08, 0xff, 0xff, 0xff, 0xff, 0x0f))
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h := &Host{members: map[ident.GroupID]*member{}}
 		if err := h.Snapshot(1, b, bytes.NewReader(b)); err == nil {

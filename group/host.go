@@ -56,6 +56,9 @@ type HostConfig struct {
 	Rand func(n int) int
 	// Manual leaves it to the owner what runs when: see manual.go.
 	Manual bool
+	// Tune, where set, changes what each core is set up with. It is for simulators, in
+	// which small windows and queues fill up in no time.
+	Tune func(*consensus.Config)
 }
 
 // Host runs the members of one node. Its methods are safe for concurrent use.
@@ -70,6 +73,7 @@ type Host struct {
 	exec      exec.Exec
 	rand      func(int) int
 	manual    bool
+	tune      func(*consensus.Config)
 	tick      time.Duration
 	onChange  func(Info)
 	onBroken  func(error)
@@ -115,7 +119,7 @@ func NewHost(c HostConfig) (*Host, error) {
 	}
 	h := &Host{
 		node: c.Node, wal: c.Log, store: c.Store, transport: c.Transport, log: c.Logger,
-		exec: c.Exec, rand: c.Rand, manual: c.Manual, tick: c.Tick, onChange: c.OnChange, onBroken: c.OnBroken,
+		exec: c.Exec, rand: c.Rand, manual: c.Manual, tune: c.Tune, tick: c.Tick, onChange: c.OnChange, onBroken: c.OnBroken,
 		types: make(map[string]Type), hooks: make(map[string]*Hooks), members: make(map[ident.GroupID]*member),
 		sending: newPermits(2), receiving: newPermits(2),
 	}
@@ -402,6 +406,9 @@ func (m *member) coreConfig(c Config) consensus.Config {
 		// The members' promise is counted in ticks: the first may come right after the
 		// heartbeat, and two that were late with it.
 		cc.LeaseNanos = max(1, int64(c.ElectionTimeout-c.LeaseDrift-3*m.host.tick))
+	}
+	if m.host.tune != nil {
+		m.host.tune(&cc)
 	}
 	return cc
 }

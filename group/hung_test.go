@@ -33,9 +33,10 @@ func TestHazard23_HungDiskGivesWayAndAnswersCallers(t *testing.T) {
 	c.cutOff(hung, true)
 	const calls = 100
 	done := make(chan error, calls)
+	lane := c.host(hung).member(g1).lane
 	for range calls {
 		c.host(hung).Propose(g1, big, func(_ []byte, err error) { done <- err })
-		time.Sleep(time.Millisecond)
+		lane.callWait(func() {}) // each in a turn of its own
 	}
 	timeout := time.After(5 * time.Second)
 	for i := range calls {

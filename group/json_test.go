@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/raftfleet/raftfleet/internal/fuzzseeds"
 )
 
 type jsonArgument struct {
@@ -132,8 +134,20 @@ func TestDescribeJSONEnds(t *testing.T) {
 func FuzzCallJSON(f *testing.F) {
 	d := newJSONType()
 	ctx := context.Background()
-	f.Add("echo", []byte(`{"name":"a","count":1,"free":{"x":[1,{"y":2}]}}`), false)
-	f.Add("length", []byte(`"x"`), true)
+	seeds := fuzzseeds.Seeds{}
+	for name, b := range fuzzseeds.Damaged("object", []byte(`{"name":"a","count":1,"at":"2026-01-02T03:04:05.678Z","data":"AAEC","free":{"x":[1,{"y":2}]}}`)) {
+		seeds.Add(name, "echo", b, false)
+	}
+	seeds.Add("empty", "nothing", []byte{}, false)
+	seeds.Add("query", "length", []byte(`"x"`), true)
+	seeds.Add("failing", "fail", []byte(`"why"`), false)
+	seeds.Add("unknown-operation", "ecco", []byte(`{}`), false)
+	seeds.Add("number-too-large", "echo", []byte(`{"big":18446744073709551616}`), false)
+	seeds.Add("number-of-many-digits", "echo", []byte(`{"free":{"x":1e999999999}}`), false)
+	seeds.Add("half-a-surrogate", "echo", []byte(`{"name":"\ud800"}`), false)
+	seeds.Add("not-utf8", "echo", []byte("{\"name\":\"\xff\"}"), false)
+	seeds.Add("nested-deep", "echo", []byte(`{"free":{"x":`+strings.Repeat("[", 2000)), false)
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, op string, body []byte, query bool) {
 		c := &machineCaller{machine: d.NewMachine()}
 		out, err := CallJSON(ctx, c, d, "g", op, body, query)

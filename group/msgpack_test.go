@@ -13,6 +13,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 	"pgregory.net/rapid"
 
+	"github.com/raftfleet/raftfleet/internal/fuzzseeds"
 	"github.com/raftfleet/raftfleet/internal/msgpackcheck"
 )
 
@@ -215,16 +216,35 @@ func FuzzDecodeMsgpack(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	seed := everyGenerator().Example(1)
+	one := int64(1)
+	seed := every{
+		Strings: map[string]string{"a": "x", "": "y"}, Numbers: map[string]int64{"low": -1 << 63}, Ints: map[int]string{-1: "x", 300: ""},
+		Named: map[namedKey]bool{"yes": true}, Arrays: map[[2]uint8]int{{1, 2}: 3}, Floats: map[float64]string{0.5: "half"},
+		Nested: map[string]nested{"n": {Inner: map[int]map[string]int{1: {"a": 1}}, List: []map[namedKey]string{{"a": "b"}, nil}}},
+		Times:  map[string]time.Time{"t": time.Unix(1e9, 5).UTC()}, At: time.Unix(1<<40, 0).UTC(), Bytes: []byte{0, 255}, Pointer: &one,
+	}
 	b, err := codec.encode(nil, &seed)
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(b)
-	f.Add([]byte{0x82, 0xa1, 'b', 1, 0xa1, 'a', 2})
+	seeds := fuzzseeds.Seeds{}
+	seeds.Bytes("every-kind", b)
+	seeds.Bytes("map", []byte{0x82, 0xa1, 'b', 1, 0xa1, 'a', 2})
+	seeds.Add("empty", []byte{})
+	seeds.Add("huge-array", []byte{0xdd, 0xff, 0xff, 0xff, 0xff})
+	seeds.Add("huge-map", []byte{0xdf, 0xff, 0xff, 0xff, 0xff})
+	seeds.Add("huge-text", []byte{0xdb, 0xff, 0xff, 0xff, 0xff, 'x'})
+	seeds.Add("huge-bytes", []byte{0xc6, 0xff, 0xff, 0xff, 0xff, 1})
+	seeds.Add("huge-extension", []byte{0xc9, 0xff, 0xff, 0xff, 0xff, 1})
+	seeds.Add("nested-deep", bytes.Repeat([]byte{0x91}, 900))
+	seeds.Add("unused-code", []byte{0xc1})
+	seeds.Add("key-twice", []byte{0x82, 0xa1, 'a', 1, 0xa1, 'a', 2})
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var v every
-		if err := codec.decode(b, &v); err == nil {
+		var err error
+		fuzzseeds.Bounded(t, len(b), 512, func() { err = codec.decode(b, &v) })
+		if err == nil {
 			if _, err := codec.encode(nil, &v); err != nil {
 				t.Fatalf("decoded but not encoded: %v", err)
 			}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+
+	"github.com/raftfleet/raftfleet/internal/fuzzseeds"
 )
 
 func TestResultsKeepWhatTheySay(t *testing.T) {
@@ -41,9 +43,17 @@ func TestResultsKeepWhatTheySay(t *testing.T) {
 }
 
 func FuzzDecodeResult(f *testing.F) {
-	f.Add([]byte{0, 1})
-	f.Add([]byte{1, 'x'})
-	f.Add([]byte{2, 0, 'x'})
+	seeds := fuzzseeds.Seeds{}
+	seeds.Bytes("answer", encodeResult(nil, []byte("answer"), nil))
+	seeds.Bytes("error", encodeResult(nil, nil, errors.New("why")))
+	seeds.Bytes("refusal", encodeResult(nil, nil, fmt.Errorf("detail: %w", ErrOverloaded)))
+	seeds.Add("empty", []byte{})
+	seeds.Add("empty-answer", encodeResult(nil, nil, nil))
+	seeds.Add("refusal-without-code", []byte{resultRefused})
+	seeds.Add("refusal-of-a-later-version", []byte{resultRefused, 200, 'w', 'h', 'y'})
+	seeds.Add("unknown-kind", []byte{77, 1, 2})
+	seeds.Add("not-utf8", []byte{resultRefused, 0, 0xff})
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		result, err := decodeResult(b)
 		if err != nil && (result != nil || err.Error() == "" && len(b) > 2) {

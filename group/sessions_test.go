@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/raftfleet/raftfleet/internal/fuzzseeds"
 )
 
 // TestHazard41_RetryReturnsTheStoredAnswer: a command that is proposed twice is applied once.
@@ -293,14 +295,28 @@ func TestSessionTableRefusesWhatItDoesNotKnow(t *testing.T) {
 
 func FuzzDecodeSessionTable(f *testing.F) {
 	table := newSessionTable(time.Minute, 10)
-	f.Add(table.appendTo(nil))
+	seeds := fuzzseeds.Seeds{}
+	seeds.Bytes("no-sessions", table.appendTo(nil))
 	for i := uint64(1); i <= 3; i++ {
 		id, _ := table.register(i, int64(i))
 		table.store(id, i, 1, int64(i), []byte("answer"))
 	}
-	f.Add(table.appendTo(nil))
+	three := table.appendTo(nil)
+	seeds.Bytes("three-sessions", three)
+	seeds.Add("empty", []byte{})
+	seeds.Add("old-version", fuzzseeds.With(three, 0, sessionTableVersion-1))
+	seeds.Add("later-version", fuzzseeds.With(three, 0, sessionTableVersion+1))
+	most := []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}
+	seeds.Add("huge-count", append([]byte{sessionTableVersion, 0}, most...))
+	seeds.Add("huge-answer", append([]byte{sessionTableVersion, 0, 1, 1, 0, 1, 1, 0}, most...))
+	seeds.Add("answer-beyond-the-window", append([]byte{sessionTableVersion, 0, 1, 1, 0, 1, 1}, append(most, 0)...))
+	seeds.Add("session-twice", []byte{sessionTableVersion, 0, 2, 1, 0, 1, 0, 1, 0, 1, 0})
+	seeds.Add("active-in-the-future", append(append([]byte{sessionTableVersion, 0, 1, 1}, most...), 1, 0))
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		table, err := decodeSessionTable(b, time.Minute, 10)
+		var table *sessionTable
+		var err error
+		fuzzseeds.Bounded(t, len(b), ringPerByte, func() { table, err = decodeSessionTable(b, time.Minute, 10) })
 		if err != nil {
 			return
 		}

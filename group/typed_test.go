@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/raftfleet/raftfleet/internal/fuzzseeds"
 )
 
 // machineCaller calls one machine through the encoding that a group uses for answers.
@@ -438,9 +440,33 @@ func TestRawType(t *testing.T) {
 
 func FuzzApply(f *testing.F) {
 	ops := newTally()
-	f.Add(append(appendOperation(nil, "add"), 0x82, 0xa4, 'N', 'a', 'm', 'e', 0xa1, 'x', 0xa1, 'N', 5))
-	f.Add(appendOperation(nil, "clear"))
-	f.Add(append(appendOperation(nil, "count"), 0xa1, 'x'))
+	seeds := fuzzseeds.Seeds{}
+	add := func(a tallyAdd) []byte {
+		b, err := ops.add.typed.argument.encode(appendOperation(nil, "add"), &a)
+		if err != nil {
+			f.Fatal(err)
+		}
+		return b
+	}
+	seeds.Bytes("add", add(tallyAdd{"x", 5}))
+	seeds.Add("add-fails", add(tallyAdd{"x", -1}))
+	seeds.Add("add-unknown-field", append(appendOperation(nil, "add"), 0x81, 0xa1, 'y', 5))
+	seeds.Add("add-huge-length", append(appendOperation(nil, "add"), 0xdf, 0xff, 0xff, 0xff, 0xff))
+	seeds.Add("clear", appendOperation(nil, "clear"))
+	seeds.Add("count", append(appendOperation(nil, "count"), 0xa1, 'x'))
+	seeds.Add("unknown-operation", appendOperation(nil, "subtract"))
+	seeds.Add("name-beyond-the-end", []byte{0xff, 'a'})
+	seeds.Add("empty", []byte{})
+	m := ops.definition.NewMachine()
+	if _, err := m.Apply(Meta{}, add(tallyAdd{"x", 5})); err != nil {
+		f.Fatal(err)
+	}
+	state := snapshotOf(f, m)
+	seeds.Bytes("state", state)
+	seeds.Add("state-old-format", fuzzseeds.With(state, 0, stateFormat-1))
+	seeds.Add("state-later-format", fuzzseeds.With(state, 0, stateFormat+1))
+	seeds.Add("state-of-another-kind", fuzzseeds.With(state, 1, stateSnapshotter))
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m := ops.definition.NewMachine()
 		before := snapshotOf(t, m)

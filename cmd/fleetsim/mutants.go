@@ -1,96 +1,56 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"slices"
 	"strings"
-	"text/tabwriter"
+	"sync"
 	"time"
 
 	"github.com/raftfleet/raftfleet/internal/mutants"
 )
 
-// mutantReport says which planted bugs were found.
-type mutantReport struct {
-	Planted int         `json:"planted"`
-	Caught  int         `json:"caught"`
-	Table   []mutantRow `json:"table"`
+// trial is one bug, or a world that must fail, and what shall find it.
+type trial struct {
+	row     mutantRow
+	mutant  *mutants.Mutant // nil: no bug, but a broken world
+	attempt []attempt       // in order, until one finds it
+	place   int             // in the table
 }
 
-type mutantRow struct {
-	Name    string  `json:"name"`
-	Hazard  int     `json:"hazard"`
-	File    string  `json:"file"`
-	Caught  bool    `json:"caught"`
-	By      string  `json:"by,omitempty"` // the invariant
-	Seeds   int64   `json:"seeds"`        // until then
-	Seconds float64 `json:"seconds"`
-	Replay  string  `json:"replay,omitempty"`
-	Error   string  `json:"error,omitempty"`
+// attempt is one way to find a bug.
+type attempt struct {
+	level string
+	args  []string // of this program
 }
 
-func (m *mutantReport) print(w io.Writer) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "BUG\tHAZARD\tFILE\tCAUGHT BY\tSEEDS\tSECONDS")
-	for _, r := range m.Table {
-		by := r.By
-		switch {
-		case r.Error != "":
-			by = "error: " + r.Error
-		case !r.Caught:
-			by = "NOT CAUGHT"
-		}
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%d\t%.1f\n", r.Name, r.Hazard, r.File, by, r.Seeds, r.Seconds)
-	}
-	t.Flush()
-	fmt.Fprintf(w, "%d bugs planted, %d caught\n", m.Planted, m.Caught)
-}
+const (
+	levelGroup  = "group"  // seeds of groups
+	levelFleet  = "fleet"  // seeds of whole fleets
+	levelSearch = "search" // all that can happen within a scope
+	levelTest   = "test"   // a test that was written for it
+)
 
-// plantAll builds fleetsim with each bug in turn and lets it run seeds until one
-// fails, and then the worlds that must fail. It fails when anything is not found.
-func plantAll(ctx context.Context, s *settings, stderr io.Writer) (report, bool, error) {
-	root, err := mutants.Root()
-	if err != nil {
-		return report{}, false, err
-	}
-	dir, err := os.MkdirTemp("", "fleetsim-mutants-")
-	if err != nil {
-		return report{}, false, err
-	}
-	defer os.RemoveAll(dir)
-	began := time.Now()
-	r := report{Mutants: &mutantReport{}, Violations: []string{}}
-	note := func(row mutantRow) {
-		m := r.Mutants
-		m.Planted++
-		if row.Caught {
-			m.Caught++
-		}
-		m.Table = append(m.Table, row)
-		r.Seeds += row.Seeds
-		fmt.Fprintf(stderr, "%-44s caught=%v by %q after %d seeds %s\n", row.Name, row.Caught, row.By, row.Seeds, row.Error)
-	}
+// trials lists what is to be found.
+func trials(only string) []*trial {
+	var all []*trial
 	for _, m := range mutants.All() {
-		if ctx.Err() != nil {
-			break
+		t := &trial{row: mutantRow{Name: m.Name, Hazard: m.Hazard, File: m.File}, mutant: &m}
+		seeds := attempt{levelGroup, []string{"--level", "group"}}
+		switch m.Level {
+		case mutants.ByFleets:
+			t.attempt = []attempt{{levelFleet, []string{"--level", "fleet"}}}
+		case mutants.BySearch:
+			t.attempt = []attempt{{levelSearch, []string{"--scope", m.Scope}}, seeds}
+		case mutants.ByTest:
+			t.attempt = []attempt{{level: levelTest}}
+		default:
+			t.attempt = []attempt{seeds}
 		}
-		if !strings.Contains(m.Name, s.only) {
-			continue
-		}
-		row := mutantRow{Name: m.Name, Hazard: m.Hazard, File: m.File}
-		overlay, err := m.Overlay(root, dir)
-		if err == nil {
-			row.find(ctx, s, root, dir, "-overlay="+overlay)
-		} else {
-			row.Error = err.Error()
-		}
-		note(row)
+		all = append(all, t)
 	}
 	for _, world := range []struct {
 		name, broken, faults string
@@ -99,54 +59,100 @@ func plantAll(ctx context.Context, s *settings, stderr io.Writer) (report, bool,
 		{"disks that do not sync", "nosync", "all", 34},
 		{"clocks beyond what leases allow", "wildclocks", "lease,drift", 19},
 	} {
-		if !strings.Contains(world.name, s.only) {
-			continue
-		}
-		row := mutantRow{Name: world.name, Hazard: world.hazard, File: "(no change: a broken world)"}
-		row.find(ctx, s, root, dir, "", "--broken", world.broken, "--faults", world.faults)
-		note(row)
+		all = append(all, &trial{
+			row:     mutantRow{Name: world.name, Hazard: world.hazard, File: "(no change: a broken world)"},
+			attempt: []attempt{{levelGroup, []string{"--level", "group", "--broken", world.broken, "--faults", world.faults}}},
+		})
 	}
-	r.Seconds = time.Since(began).Seconds()
-	return r, r.Mutants.Caught < r.Mutants.Planted, nil
+	all = slices.DeleteFunc(all, func(t *trial) bool { return !strings.Contains(t.row.Name, only) })
+	for i, t := range all {
+		t.place = i
+	}
+	return all
 }
 
-// find builds fleetsim with an overlay and runs it until it finds something.
-func (row *mutantRow) find(ctx context.Context, s *settings, root, dir, overlay string, args ...string) {
-	binary := filepath.Join(dir, "fleetsim")
-	build := []string{"build", "-o", binary}
-	if overlay != "" {
-		build = append(build, overlay)
+// plantAll builds one program with all bugs in it and lets it run with each bug in
+// turn until something does not hold; and then in the worlds that must fail. It
+// fails when anything is not found, or when it is interrupted.
+func plantAll(ctx context.Context, s *settings, stderr io.Writer) (report, bool, error) {
+	all := trials(s.only)
+	if len(all) == 0 {
+		return report{}, false, fmt.Errorf("--only is %q: no bug is named so", s.only)
 	}
 	began := time.Now()
-	cmd := exec.CommandContext(ctx, "go", append(build, "./cmd/fleetsim")...)
-	cmd.Dir = root
-	if out, err := cmd.CombinedOutput(); err != nil {
-		row.Error = fmt.Sprintf("does not build: %v: %s", err, strings.TrimSpace(string(out)))
-		return
+	var planted []mutants.Mutant
+	for _, t := range all {
+		if t.mutant != nil {
+			planted = append(planted, *t.mutant)
+		}
 	}
-	args = append(args, "--json", "--no-shrink", "--for", s.perMutant.String(), "--workers", fmt.Sprint(s.workers))
-	cmd = exec.CommandContext(ctx, binary, args...)
-	cmd.Dir = dir
-	out, err := cmd.Output()
-	row.Seconds = time.Since(began).Seconds()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		row.Error = err.Error()
-		return
+	fmt.Fprintf(stderr, "building with %d bugs ...\n", len(planted))
+	g, err := plantGarden(ctx, planted)
+	if err != nil {
+		return report{}, false, err
 	}
-	var found report
-	if jsonErr := json.Unmarshal(out, &found); jsonErr != nil {
-		// A panic outside of any machine: the bug shows itself.
-		if exit != nil && strings.Contains(string(exit.Stderr), "panic: ") {
-			row.Caught, row.By = true, "the program panics"
+	r := report{Mutants: &mutantReport{BuildSeconds: time.Since(began).Seconds()}, Violations: []string{}}
+	done := tryAll(ctx, s, g, all, stderr)
+	slices.SortFunc(done, func(a, b *trial) int { return cmp.Compare(a.place, b.place) })
+	for _, t := range done {
+		r.Mutants.note(t.row)
+		r.Seeds += t.row.Seeds
+		r.States += t.row.States
+	}
+	r.Mutants.Interrupted = len(done) < len(all)
+	r.Seconds = time.Since(began).Seconds()
+	failed := r.Mutants.Caught < r.Mutants.Planted || r.Mutants.Interrupted
+	return r, failed, g.remove()
+}
+
+// tryAll tries some at a time and returns those that came to an end.
+func tryAll(ctx context.Context, s *settings, g *garden, all []*trial, stderr io.Writer) (done []*trial) {
+	// Those that take long first, so that not one is left alone in the end.
+	order := slices.Clone(all)
+	slices.SortStableFunc(order, func(a, b *trial) int { return cmp.Compare(a.haste(), b.haste()) })
+	waiting := make(chan *trial, len(order))
+	for _, t := range order {
+		waiting <- t
+	}
+	close(waiting)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range min(s.workers, len(order)) {
+		wg.Go(func() {
+			for t := range waiting {
+				t.run(ctx, s, g)
+				if ctx.Err() != nil {
+					return
+				}
+				mu.Lock()
+				done = append(done, t)
+				fmt.Fprintf(stderr, "%3d of %d  %-44s %s after %s, %.1f s\n", len(done), len(all), t.row.Name, t.row.by(), t.row.after(), t.row.Seconds)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return done
+}
+
+// haste sorts trials by how soon they end, as far as their kind tells it.
+func (t *trial) haste() int {
+	return slices.Index([]string{levelTest, levelSearch, levelFleet, levelGroup}, t.attempt[0].level)
+}
+
+// run makes one attempt after the other until one finds the bug.
+func (t *trial) run(ctx context.Context, s *settings, g *garden) {
+	began := time.Now()
+	defer func() { t.row.Seconds = time.Since(began).Seconds() }()
+	for _, a := range t.attempt {
+		t.row.Level, t.row.Error = a.level, ""
+		if a.level == levelTest {
+			t.row.runTest(ctx, g, t.mutant)
+		} else {
+			t.row.runProgram(ctx, s, g, t.mutant, a.args)
+		}
+		if t.row.Caught || ctx.Err() != nil {
 			return
 		}
-		row.Error = jsonErr.Error()
-		return
-	}
-	row.Seeds = found.Seeds
-	if len(found.Violations) > 0 {
-		row.Caught = true
-		row.By, _, _ = strings.Cut(found.Violations[0], ":")
 	}
 }

@@ -63,7 +63,9 @@ func sum(m map[string]int64) (n int64) {
 	return n
 }
 
-// report is what fleetsim says in the end; as JSON it keeps its fields.
+// report is what fleetsim says in the end. As JSON it keeps its fields, of which seeds,
+// steps, checked, simulated_seconds, faults, violations, mutants and steps_per_second are
+// always there, whatever was asked for.
 type report struct {
 	Seeds            int64            `json:"seeds"`
 	Steps            int64            `json:"steps"`
@@ -78,8 +80,12 @@ type report struct {
 	Reads            int64            `json:"reads"`
 	Boots            int64            `json:"boots"`
 	Violations       []string         `json:"violations"`
+	Replay           string           `json:"replay,omitempty"` // of the first violation
 	Shrunk           string           `json:"shrunk,omitempty"`
-	Mutants          *mutantReport    `json:"mutants,omitempty"`
+	States           int64            `json:"states,omitempty"`  // that a search found
+	Planted          string           `json:"planted,omitempty"` // the bug that is in this program
+	Trace            string           `json:"trace,omitempty"`   // of a single run: the hash of all that happened
+	Mutants          *mutantReport    `json:"mutants"`
 	// StepsPerSecond is of one core, by the time that was computed.
 	StepsPerSecond float64 `json:"steps_per_second"`
 	Seconds        float64 `json:"seconds"`
@@ -90,7 +96,23 @@ func (t *tally) report(took, computed time.Duration) report {
 		Seeds: t.seeds, Steps: t.steps, Checked: t.checked, SimulatedSeconds: t.simulated.Seconds(),
 		Faults: t.faults, Events: t.counts, Commands: t.commands, Acknowledged: t.acknowledged,
 		Unknown: t.unknown, Refused: t.refused, Reads: t.reads, Boots: t.boots,
-		Violations: append([]string{}, t.violations...), StepsPerSecond: t.speed(computed), Seconds: took.Seconds(),
+		Violations: append([]string{}, t.violations...), StepsPerSecond: t.speed(computed), Seconds: took.Seconds(), Planted: plantedBug,
+	}
+}
+
+// complete puts something empty where there is nothing to tell.
+func (r *report) complete() {
+	if r.Faults == nil {
+		r.Faults = make(map[string]int64)
+	}
+	if r.Violations == nil {
+		r.Violations = []string{}
+	}
+	if r.Events == nil {
+		r.Events = make(map[string]int64)
+	}
+	if r.Mutants == nil {
+		r.Mutants = &mutantReport{Table: []mutantRow{}}
 	}
 }
 
@@ -105,6 +127,9 @@ func (r *report) print(w io.Writer) {
 		r.Commands, r.Acknowledged, r.Unknown, r.Refused, r.Reads, r.Boots)
 	fmt.Fprintf(w, "faults: %s\n", list(r.Faults))
 	fmt.Fprintf(w, "events: %s\n", list(r.Events))
+	if r.Trace != "" {
+		fmt.Fprintf(w, "trace: %s\n", r.Trace)
+	}
 	if len(r.Violations) == 0 {
 		fmt.Fprintln(w, "everything held")
 		return

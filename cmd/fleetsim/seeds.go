@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,13 +48,15 @@ func (s *settings) candidate(i uint64) candidate {
 }
 
 func (s *settings) fleetCandidate(seed uint64) candidate {
-	p := sim.NewFleetPlan(seed, s.fleet, s.acts)
-	p.Steps = s.steps
-	command := fmt.Sprintf("go run ./cmd/fleetsim --level fleet --seed %d --faults %v,%v", seed, p.Faults, p.Acts)
-	if p.Steps > 0 {
-		command += fmt.Sprintf(" --steps %d", p.Steps)
+	p := s.fleetPlan(seed)
+	return candidate{
+		seed: seed, replay: replayFleet(s, p),
+		run: func(log io.Writer) sim.Result { p := p; p.Log = log; return sim.RunFleet(p) },
+		shrink: func() (string, *sim.Violation) {
+			small, result := sim.ShrinkFleet(p, shrinkTries)
+			return replayFleet(s, small), result.Violation
+		},
 	}
-	return candidate{seed: seed, replay: command, run: func(log io.Writer) sim.Result { p := p; p.Log = log; return sim.RunFleet(p) }}
 }
 
 // runOne runs a single seed.
@@ -63,11 +66,14 @@ func runOne(s *settings, stdout, stderr io.Writer) (report, bool) {
 		log = stdout
 	}
 	began := time.Now()
-	result := s.candidate(0).run(log)
+	c := s.candidate(0)
+	result := c.guarded(log, stderr)
 	var t tally
 	t.add(&result)
 	r := t.report(since(began))
+	r.Trace = fmt.Sprintf("%016x", result.Trace)
 	if result.Violation != nil {
+		r.Replay = c.replay
 		fmt.Fprintf(stderr, "seed %d: %v\n", s.seed, result.Violation)
 	}
 	return r, result.Violation != nil
@@ -97,7 +103,7 @@ func runMany(ctx context.Context, s *settings, stderr io.Writer) (report, bool) 
 					return
 				}
 				c := s.candidate(i)
-				result := c.run(nil)
+				result := c.guarded(nil, stderr)
 				if result.Violation == nil && i%repeatEvery == 0 {
 					if again := c.run(nil); again.Trace != result.Trace {
 						result.Violation = &sim.Violation{Invariant: sim.Replays, Detail: fmt.Sprintf("trace %x and then %x", result.Trace, again.Trace), Step: result.Steps}
@@ -129,6 +135,9 @@ func runMany(ctx context.Context, s *settings, stderr io.Writer) (report, bool) 
 		}
 	}
 	r := total.report(since(began))
+	if len(failing) > 0 {
+		r.Replay = failing[0].replay
+	}
 	for _, c := range failing {
 		if s.noShrink || c.shrink == nil || r.Shrunk != "" {
 			continue
@@ -151,9 +160,57 @@ func since(began time.Time) (took, computed time.Duration) {
 	return took, computed
 }
 
+// noPanic is what a step violates that panics.
+const noPanic = "no step panics"
+
+// guarded runs the candidate; a panic is a violation like others.
+func (c *candidate) guarded(log, stderr io.Writer) (result sim.Result) {
+	defer func() {
+		if value := recover(); value != nil {
+			tellPanic(stderr, value)
+			result = sim.Result{Violation: &sim.Violation{Invariant: noPanic, Detail: fmt.Sprint(value)}}
+			c.shrink = nil // it would panic as well
+		}
+	}()
+	return c.run(log)
+}
+
+func tellPanic(stderr io.Writer, value any) {
+	fmt.Fprintf(stderr, "panic: %v\n%s\n", value, debug.Stack())
+}
+
+// program is the command that runs this program again.
+func program() string {
+	if plantedBug != "" {
+		return "go run ./cmd/fleetsim --plant " + plantedBug
+	}
+	return "go run ./cmd/fleetsim"
+}
+
 // replay is the command that runs a plan again.
 func replay(s *settings, p sim.Plan) string {
-	c := fmt.Sprintf("go run ./cmd/fleetsim --seed %d --faults %v", p.Seed, p.Faults)
+	c := fmt.Sprintf("%s --seed %d --faults %v", program(), p.Seed, p.Faults)
+	if p.Steps > 0 {
+		c += fmt.Sprintf(" --steps %d", p.Steps)
+	}
+	if s.broken != "" {
+		c += " --broken " + s.broken
+	}
+	return c
+}
+
+// replayFleet is the command that runs a fleet's plan again.
+func replayFleet(s *settings, p sim.FleetPlan) string {
+	c := fmt.Sprintf("%s --level fleet --seed %d --faults %s", program(), p.Seed, sim.FleetFaultNames(p.Faults, p.Acts))
+	drawn := sim.NewFleetPlan(p.Seed, p.Faults, p.Acts).Size
+	for _, limit := range []struct {
+		flag         string
+		drawn, limit int
+	}{{"nodes", drawn.Nodes, p.Size.Nodes}, {"groups", drawn.Groups, p.Size.Groups}, {"clients", drawn.Clients, p.Size.Clients}} {
+		if limit.limit < limit.drawn {
+			c += fmt.Sprintf(" --%s %d", limit.flag, limit.limit)
+		}
+	}
 	if p.Steps > 0 {
 		c += fmt.Sprintf(" --steps %d", p.Steps)
 	}

@@ -25,6 +25,14 @@ func (w *Inflights) Count() int { return w.count }
 // Bytes returns the bytes on their way.
 func (w *Inflights) Bytes() uint64 { return w.bytes }
 
+// Newest returns the bytes of the message sent last, 0 if none is on its way.
+func (w *Inflights) Newest() uint64 {
+	if w.count == 0 {
+		return 0
+	}
+	return w.buffer[(w.head+w.count-1)&(len(w.buffer)-1)].bytes
+}
+
 // Full reports whether the window has no room for another message.
 func (w *Inflights) Full(maxMessages int, maxBytes uint64) bool {
 	return w.count >= maxMessages || w.bytes >= maxBytes

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/raftfleet/raftfleet/group"
+	"github.com/raftfleet/raftfleet/internal/fuzzseeds"
 )
 
 // oneMachine calls a machine as a group would, without one.
@@ -342,10 +343,26 @@ func FuzzRestoreStore(f *testing.F) {
 			f.Fatal(err)
 		}
 	}
-	f.Add(snapshot(f, c.machine))
+	state := snapshot(f, c.machine)
+	const version = 2 // where the store's own stands, behind the header of a state
+	seeds := fuzzseeds.Seeds{}
+	seeds.Bytes("two-keys", state)
+	seeds.Bytes("no-keys", snapshot(f, Stores.NewMachine()))
+	seeds.Add("empty", []byte{})
+	seeds.Add("old-version", fuzzseeds.With(state, version, storeFormat-1))
+	seeds.Add("later-version", fuzzseeds.With(state, version, storeFormat+1))
+	seeds.Add("huge-count", append(state[:version+1:version+1], 9, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01))
+	seeds.Add("huge-key", append(state[:version+1:version+1], 9, 1, 0xff, 0xff, 0xff, 0xff, 0x0f))
+	seeds.Add("huge-value", append(state[:version+1:version+1], 9, 1, 1, 'a', 0xff, 0xff, 0xff, 0xff, 0x0f))
+	seeds.Add("keys-out-of-order", append(state[:version+1:version+1], 9, 2, 1, 'b', 0, 1, 1, 'a', 0, 1))
+	seeds.Add("version-beyond-the-revision", append(state[:version+1:version+1], 0, 1, 1, 'b', 0, 1))
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m := Stores.NewMachine()
-		if m.Restore(bytes.NewReader(b)) != nil {
+		var err error
+		const each = 128 // beside one value, which may be read before it is known to be there
+		fuzzseeds.Bounded(t, MaxValueBytes/each+len(b), each, func() { err = m.Restore(bytes.NewReader(b)) })
+		if err != nil {
 			return
 		}
 		first := snapshot(t, m)

@@ -49,7 +49,7 @@ func newPlan(seed int64) *plan {
 		weight int
 	}{
 		{"tick", 80 + r.Intn(120)}, {"deliver", 300}, {"persist", 100 + r.Intn(200)}, {"apply", 60 + r.Intn(100)},
-		{"client", 20 + r.Intn(100)}, {"crash", some(10)}, {"start", 20}, {"cut", some(10)}, {"split", some(6)}, {"heal", 6},
+		{"client", 20 + r.Intn(100)}, {"crash", some(10)}, {"start", 20}, {"strand", some(12)}, {"cut", some(10)}, {"split", some(6)}, {"heal", 6},
 		{"target", some(6)}, {"steer", 15}, {"transfer", some(8)}, {"compact", some(15)}, {"campaign", some(5)},
 	}
 	sum := 0
@@ -230,6 +230,15 @@ func (f *free) play(s step) {
 		f.start(id)
 	case "cut":
 		f.cut[[2]uint64{id, other}] = true
+	case "strand":
+		// A leader that is heard by nobody, and that clients may still ask.
+		if leader := f.someLeader(); leader != 0 {
+			for _, other := range f.ids {
+				if other != leader {
+					f.cut[[2]uint64{leader, other}], f.cut[[2]uint64{other, leader}] = true, true
+				}
+			}
+		}
 	case "split":
 		for _, a := range f.ids {
 			for _, b := range f.ids {

@@ -102,8 +102,10 @@ func (l *lockstep) round() {
 		roll = 56 // not too long without one
 	}
 	switch {
-	case roll < 30:
+	case roll < 22:
 		l.propose(leader)
+	case roll < 30:
+		l.strand(leader)
 	case roll < 38:
 		l.hang()
 		l.propose(leader)
@@ -172,12 +174,16 @@ func (l *lockstep) propose(to uint64) {
 		return
 	}
 	for range 1 + l.script.Intn(8) {
-		l.commands++
-		data := fmt.Sprintf("command %d %s", l.commands, strings.Repeat("x", l.script.Intn(60)))
-		if !l.asked(func(w *world) bool { return w.nodes[to].propose(data) }, "propose command %d to %d", l.commands, to) {
+		if !l.proposeOne(to) {
 			return
 		}
 	}
+}
+
+func (l *lockstep) proposeOne(to uint64) bool {
+	l.commands++
+	data := fmt.Sprintf("command %d %s", l.commands, strings.Repeat("x", l.script.Intn(60)))
+	return l.asked(func(w *world) bool { return w.nodes[to].propose(data) }, "propose command %d to %d", l.commands, to)
 }
 
 // hang stops the disk of one member for the round.
@@ -209,6 +215,38 @@ func (l *lockstep) partition() {
 			w.cut[link] = true
 		}
 	}, "cut %v", cut)
+}
+
+// strand cuts a leader off that goes on taking commands, and lets another lead,
+// whose log takes the place of what the first has added when it is heard again.
+func (l *lockstep) strand(leader uint64) {
+	if !l.healthy() || len(l.sides[0].nodes[leader].state().config.voters) < 3 {
+		l.propose(leader)
+		return
+	}
+	l.both(func(w *world) {
+		for _, other := range w.ids {
+			if other != leader {
+				w.cut[[2]uint64{leader, other}], w.cut[[2]uint64{other, leader}] = true, true
+			}
+		}
+	}, "cut off %d", leader)
+	for range 1 + l.script.Intn(6) {
+		l.proposeOne(leader)
+	}
+	for _, w := range l.sides {
+		w.quiesce()
+	}
+	l.campaign()
+	for _, w := range l.sides {
+		w.settle()
+	}
+	if heir := l.sides[0].leader(); heir != leader && l.script.Intn(2) == 0 {
+		l.proposeOne(heir)
+	}
+	if l.script.Intn(3) > 0 {
+		l.both(func(w *world) { clear(w.cut) }, "heal")
+	}
 }
 
 // campaign lets all promises to leaders run out and one member campaign.

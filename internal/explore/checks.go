@@ -17,6 +17,11 @@ var Invariants = []string{
 	"adjacent configurations overlap",
 	"one uncommitted change at most, also among those who could win an election",
 	"term, commit and applied only grow",
+	"a member's own state is sound",
+	"a read sees what was committed before",
+	"nobody leaves a leader that it hears for one who asks, nor waits longer for it",
+	"who is asked to take over does",
+	"a group sleeps when all have all, and who wakes says so",
 }
 
 // brokenAlone returns the promise that a member broke by itself in a step.
@@ -69,6 +74,8 @@ func (x *search) judge(w, next *world, i int, out *outcome) string {
 		x.addCommits(&h, next, before, after),
 		h.addLeader(before, after),
 		x.logsMatch(next, i),
+		x.readsSee(next, out.reads),
+		x.sleepIsDue(next, i, out.sent),
 	} {
 		if broken != "" {
 			return broken

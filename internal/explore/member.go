@@ -49,6 +49,7 @@ type member struct {
 	role            consensus.Role
 	term, commit    uint64
 	applied         uint64
+	heard           uint64 // of its leader in this term: the highest round, where groups sleep
 }
 
 // logView is a log as the checks see it: for each entry from index 1 on its
@@ -135,6 +136,7 @@ func (m *member) look() error {
 func (m *member) key() string {
 	b := []byte{byte(m.id)}
 	b = m.core.AppendFingerprint(b)
+	b = binary.AppendUvarint(b, m.heard)
 	b = appendState(b, m.disk.state)
 	b = appendEntries(b, m.disk.log)
 	b = binary.AppendUvarint(b, uint64(len(m.writes)))

@@ -39,6 +39,12 @@ func (x *search) tell(actor int, a action, after *world) string {
 		what = fmt.Sprintf("a change is asked for: %+v", x.scope.Changes[a.of()])
 	case transfer:
 		what = fmt.Sprintf("a transfer to %v is asked for", consensus.MemberID(a.of()))
+	case read:
+		what = fmt.Sprintf("read %d is asked for", a.of())
+	case tick:
+		what = "a tick passes"
+	case wake:
+		what = "its leader's node seems to be gone"
 	case crash:
 		what = "crash and restart"
 	}

@@ -12,6 +12,13 @@ type Scope struct {
 	MaxTerm uint64
 	// How often things happen, at most 255 times each.
 	Commands, Crashes, Beats, Transfers int
+	// Reads are asked of whoever believes to lead; at most 4. Ticks pass for members
+	// that do not lead. Wakes happen to followers that sleep.
+	Reads, Ticks, Wakes int
+	// Campaigns is how many election timers run out in all. 0: no limit.
+	Campaigns int
+	// Sleep has a leader put its group to sleep when a heartbeat finds nothing to do.
+	Sleep bool
 	// Changes are membership changes that a leader may be asked for, any of them
 	// at any time, ChangesAtOnce of them in all.
 	Changes     []consensus.Change
@@ -63,6 +70,11 @@ func Small() []Scope {
 		{Name: "figure-8", Members: 3, MaxTerm: 4, OneEntry: true},
 		{Name: "transfers", Members: 3, MaxTerm: 3, Commands: 1, Transfers: 1},
 		{Name: "changes", Members: 3, MaxTerm: 3, Changes: shrinking(), ChangesMade: 2},
+		{Name: "timers", Members: 3, MaxTerm: 3, Ticks: 1},
+		{Name: "pre-vote-timers", Members: 3, MaxTerm: 2, PreVote: true, Ticks: 2},
+		{Name: "reads", Members: 3, MaxTerm: 3, Campaigns: 2, Reads: 2},
+		{Name: "reads-behind", Members: 2, MaxTerm: 2, Campaigns: 1, Commands: 1, Reads: 2},
+		{Name: "sleep", Members: 2, MaxTerm: 2, Campaigns: 1, Commands: 1, Beats: 2, Wakes: 1, Sleep: true},
 		{Name: "change-crash", Members: 3, MaxTerm: 3, Crashes: 1, Changes: shrinking()[:1], ChangesMade: 1},
 		{Name: "change-transfer", Members: 3, MaxTerm: 2, Transfers: 2, Changes: shrinking()[:1], ChangesMade: 1},
 	}

@@ -82,7 +82,7 @@ func newSearch(scope Scope) (*search, error) {
 		return nil, fmt.Errorf("explore: scope %s: %d members, %d voters; at most %d members can be searched", scope.Name, scope.Members, scope.voters(), maxMembers)
 	}
 	entries := 1 + int(scope.MaxTerm) + scope.Commands + 2*scope.ChangesMade
-	if scope.MaxTerm >= maxTerms || entries > maxIndex {
+	if scope.MaxTerm >= maxTerms || entries > maxIndex || scope.Reads > maxReads {
 		return nil, fmt.Errorf("explore: scope %s: %d terms and up to %d entries; at most %d and %d can be searched", scope.Name, scope.MaxTerm, entries, maxTerms-1, maxIndex)
 	}
 	x := &search{
@@ -188,11 +188,18 @@ func (x *search) expandMember(n uint32, w *world, i int) error {
 	left := func(used, bound int) bool { return int(w.used[used]) < bound }
 	leads := m.role == consensus.Leader
 	try(len(m.writes) > 0, persist, -1)
-	try(!leads && m.term < x.scope.MaxTerm && (n > 0 || i == 0 || !x.scope.alike()), timeout, -1)
+	counted := -1
+	if x.scope.Campaigns > 0 {
+		counted = usedCampaigns
+	}
+	try(!leads && m.term < x.scope.MaxTerm && (counted < 0 || left(counted, x.scope.Campaigns)) && (n > 0 || i == 0 || !x.scope.alike()), timeout, counted)
 	try(x.scope.crashes(m.id) && left(usedCrashes, x.scope.Crashes), crash, usedCrashes)
 	if !leads {
+		try(left(usedTicks, x.scope.Ticks), tick, usedTicks)
+		try(m.core.Asleep() && left(usedWakes, x.scope.Wakes), wake, usedWakes)
 		return err
 	}
+	try(left(usedReads, x.scope.Reads), read|action(w.used[usedReads]+1), usedReads)
 	try(left(usedCommands, x.scope.Commands), command|action(w.used[usedCommands]), usedCommands)
 	try(left(usedBeats, x.scope.Beats), beat, usedBeats)
 	for c := range x.scope.Changes {
@@ -226,6 +233,9 @@ func (x *search) step(n uint32, w *world, i int, a action, used int) error {
 	x.transitions++
 	if used >= 0 {
 		next.used[used]++
+	}
+	if a.kind() == read {
+		next.asked[a.of()-1] = uint8(x.histories[w.history].committed)
 	}
 	broken := out.broken
 	if broken == "" {

@@ -20,6 +20,9 @@ const (
 	change                       // a change is asked for
 	transfer                     // a transfer to a member is asked for, or to itself: called off
 	crash                        // all that is not durable is lost, and the member starts again
+	read                         // a client asks for an index to read at
+	tick                         // time passes for one that does not lead
+	wake                         // the node of a sleeping member's leader seems to be gone
 
 	kindBits = 0xf << 28
 )
@@ -32,7 +35,8 @@ type outcome struct {
 	member uint32   // the member's state after it
 	sent   []uint32 // messages, sorted
 	grants []grant  // votes that the member gave
-	broken string   // the promise that the member broke by itself
+	reads  []consensus.ReadReady
+	broken string // the promise that the member broke by itself
 }
 
 type grant struct {
@@ -53,6 +57,9 @@ func (s *Scope) config(id consensus.MemberID) consensus.Config {
 	cfg := consensus.Config{ID: id, ElectionTicks: forever, HeartbeatTicks: 1, Rand: func(int) int { return 0 }}
 	if s.PreVote {
 		cfg.ElectionTicks = preVoteTicks
+	}
+	if s.Sleep {
+		cfg.SleepTicks = 1
 	}
 	if s.OneEntry {
 		cfg.MaxAppendBytes = 1
@@ -103,7 +110,10 @@ func (x *search) do(from *member, a action) (outcome, error) {
 	}
 	slices.Sort(r.out.sent)
 	r.out.sent = slices.Compact(r.out.sent)
-	r.out.broken = brokenAlone(from, m, a)
+	m.hear(from, x.message(a))
+	if r.out.broken = brokenAlone(from, m, a); r.out.broken == "" {
+		r.out.broken = x.brokenRule(from, m, a, &r.out)
+	}
 	r.out.member = x.numberMember(m)
 	return r.out, nil
 }
@@ -130,6 +140,12 @@ func (r *runner) act(a action) error {
 		_, _, _ = r.core.Propose([]byte{byte(a.of())})
 	case change:
 		_, _ = r.core.ProposeChange(r.scope.Changes[a.of()], r.core.ConfigIndex())
+	case read:
+		_ = r.core.Read(uint64(a.of()))
+	case tick:
+		r.core.Tick(0)
+	case wake:
+		r.core.Wake()
 	case transfer:
 		_ = r.core.TransferLeader(consensus.MemberID(a.of()))
 	}
@@ -189,6 +205,7 @@ func (r *runner) settle() error {
 		for i := range o.Messages {
 			r.send(&o.Messages[i])
 		}
+		r.out.reads = append(r.out.reads, o.Reads...)
 		if o.Write.Install != nil || len(o.NeedSnapshot) > 0 {
 			return fmt.Errorf("a snapshot is wanted where nothing was compacted")
 		}

@@ -11,6 +11,7 @@ const (
 	maxMembers = 4
 	maxTerms   = 8  // of a history
 	maxIndex   = 16 // of a history
+	maxReads   = 4
 )
 
 // world is the state of the whole: numbers of members' states, of the set of
@@ -20,7 +21,8 @@ type world struct {
 	members [maxMembers]uint32
 	network uint32
 	history uint32
-	used    [5]uint8
+	used    [9]uint8
+	asked   [maxReads]uint8 // by read: what was committed when it was asked for
 }
 
 // What is bounded by number, in world.used.
@@ -30,6 +32,10 @@ const (
 	usedCrashes
 	usedBeats
 	usedTransfers
+	usedReads
+	usedTicks
+	usedWakes
+	usedCampaigns
 )
 
 func (w *world) hash() uint64 {
@@ -42,6 +48,9 @@ func (w *world) hash() uint64 {
 	}
 	for _, u := range w.used {
 		h = h<<5 ^ h>>59 ^ uint64(u)
+	}
+	for _, a := range w.asked {
+		h = h<<5 ^ h>>59 ^ uint64(a)
 	}
 	h *= m
 	return h ^ h>>31

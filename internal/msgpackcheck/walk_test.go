@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/raftfleet/raftfleet/internal/fuzzseeds"
 )
 
 func TestCheck(t *testing.T) {
@@ -50,12 +52,33 @@ func TestSort(t *testing.T) {
 // FuzzCheck: what passes is decoded by the library to the end, or refused by it,
 // and has no more parts than bytes.
 func FuzzCheck(f *testing.F) {
-	whole, _ := msgpack.Marshal(map[string]any{"a": []int{1, 2}, "b": "text", "c": nil})
-	f.Add(whole)
-	f.Add(bytes.Repeat([]byte{0x91}, 5000))
-	f.Add([]byte{0xdf, 0xff, 0xff, 0xff, 0xff})
+	whole, err := msgpack.Marshal(struct { // the fields of a struct have an order
+		B []int   `msgpack:"b"`
+		A string  `msgpack:"a"`
+		C any     `msgpack:"c"`
+		D float64 `msgpack:"d"`
+	}{[]int{1, 1000, 1 << 40, -1}, "text", nil, 0.5})
+	if err != nil {
+		f.Fatal(err)
+	}
+	seeds := fuzzseeds.Seeds{}
+	seeds.Bytes("map", whole)
+	seeds.Add("empty", []byte{})
+	seeds.Add("nested-as-deep-as-may-be", append(bytes.Repeat([]byte{0x91}, min(maxNesting, 900)), 0))
+	seeds.Add("nested-without-end", bytes.Repeat([]byte{0x91}, 950))
+	seeds.Add("huge-map", []byte{0xdf, 0xff, 0xff, 0xff, 0xff})
+	seeds.Add("huge-array", []byte{0xdd, 0xff, 0xff, 0xff, 0xff})
+	seeds.Add("huge-text", []byte{0xdb, 0xff, 0xff, 0xff, 0xff, 'x'})
+	seeds.Add("huge-bytes", []byte{0xc6, 0xff, 0xff, 0xff, 0xff, 1})
+	seeds.Add("extension", []byte{0xd4, 1, 2})
+	seeds.Add("unused-code", []byte{0xc1})
+	seeds.Add("key-without-value", []byte{0x81, 0xa1, 'x'})
+	seeds.Add("maps-as-keys", []byte{0x82, 0x81, 2, 1, 1, 0x81, 1, 2, 0})
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if err := Check(b, false); err != nil {
+		var err error
+		fuzzseeds.Bounded(t, len(b), 16, func() { err = Check(b, false) })
+		if err != nil {
 			if !errors.Is(err, ErrMalformed) {
 				t.Fatal(err)
 			}

@@ -4,17 +4,20 @@ package mutants
 var consensusMutants = []Mutant{
 	{
 		Name: "change-before-own-commit", Hazard: 1, File: "consensus/change.go",
+		Level: BySearch, Scope: "changes",
 		Old: "case !c.committedInTerm():\n\t\t// Before that", New: "case false:\n\t\t// Before that",
 		CaughtBy: "./consensus -run ^TestHazard01_",
 	},
 	{
 		Name: "campaign-with-committed-configuration", Hazard: 2, File: "consensus/peers.go",
+		Level: BySearch, Scope: "changes",
 		Old:      "config := c.Configuration()\n\tcommitted, _ := c.ConfigurationAt(c.state.Commit)\n",
 		New:      "config := c.Configuration()\n\tcommitted, _ := c.ConfigurationAt(c.state.Commit)\n\tif c.role != Leader {\n\t\tconfig = committed\n\t}\n",
 		CaughtBy: "./consensus -run ^TestHazard02_",
 	},
 	{
 		Name: "joint-election-by-incoming-alone", Hazard: 3, File: "consensus/election.go",
+		Level: BySearch, Scope: "change-crash",
 		Old:      "switch quorum.Both(quorum.Vote(voters, yes, no), quorum.Vote(outgoing, yesOut, noOut)) {",
 		New:      "_, _, _ = outgoing, yesOut, noOut\n\tswitch quorum.Vote(voters, yes, no) {",
 		CaughtBy: "./consensus -run ^TestHazard03_",
@@ -26,6 +29,7 @@ var consensusMutants = []Mutant{
 	},
 	{
 		Name: "joint-left-before-commit", Hazard: 3, File: "consensus/change.go",
+		Level: BySearch, Scope: "change-transfer",
 		Old: "c.Configuration().Joint() && c.ConfigIndex() <= c.state.Commit && ", New: "c.Configuration().Joint() && ",
 		CaughtBy: "./consensus -run ^TestHazard03_",
 	},
@@ -41,6 +45,7 @@ var consensusMutants = []Mutant{
 	},
 	{
 		Name: "truncated-configuration-in-force", Hazard: 4, File: "consensus/follower.go",
+		Level: BySearch, Scope: "changes",
 		Old: "n > 1 && c.configs[n-1].index >= index; n--", New: "n > 1 && c.configs[n-1].index > c.log.last; n--",
 		CaughtBy: "./consensus -run ^TestHazard04_",
 	},
@@ -81,11 +86,13 @@ var consensusMutants = []Mutant{
 	},
 	{
 		Name: "vote-of-old-term-counts", Hazard: 10, File: "consensus/step.go",
+		Level: BySearch, Scope: "all-messages",
 		Old: "if m.Term < c.state.Term {\n\t\tc.stepOld(&m)\n\t\treturn nil", New: "if m.Term < c.state.Term && m.Kind != MsgVoteReply {\n\t\tc.stepOld(&m)\n\t\treturn nil",
 		CaughtBy: "./consensus -run ^TestHazard10_",
 	},
 	{
 		Name: "old-term-committed-by-counting", Hazard: 11, File: "consensus/replication.go",
+		Level: BySearch, Scope: "figure-8",
 		Old: "index > c.state.Commit && index >= c.termStart", New: "index > c.state.Commit",
 		CaughtBy: "./consensus -run ^TestHazard11_",
 	},
@@ -106,6 +113,7 @@ var consensusMutants = []Mutant{
 	},
 	{
 		Name: "late-sync-of-truncated-entries", Hazard: 13, File: "consensus/persist.go",
+		Level: BySearch, Scope: "replication",
 		Old: "t.writes[i].last = min(t.writes[i].last, index-1)", New: "t.writes[i].last = max(t.writes[i].last, index-1)",
 		CaughtBy: "./consensus -run ^TestHazard13_",
 	},

@@ -16,15 +16,12 @@ package mutants
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
 var (
@@ -37,6 +34,17 @@ var (
 	ErrNotBuilt = errors.New("mutants: the mutated tests did not run")
 )
 
+// Level is a way to find a bug.
+type Level uint8
+
+// The levels.
+const (
+	BySeeds  Level = iota // seeds of groups in the simulator
+	ByFleets              // seeds of whole fleets
+	BySearch              // the search of all that can happen within a scope
+	ByTest                // the test that CaughtBy names, and nothing else
+)
+
 // Mutant is a planted bug.
 type Mutant struct {
 	Name   string // unique, in lower case with hyphens; it names files
@@ -44,6 +52,12 @@ type Mutant struct {
 	File   string // from the module's root, with slashes
 	// Old is replaced by New. It occurs exactly once in File.
 	Old, New string
+	// Level is what fleetsim finds the bug with: BySeeds unless said otherwise.
+	Level Level
+	// Scope is that of internal/explore, for BySearch.
+	Scope string
+	// Why says, for ByTest, why neither seeds nor the search can see the bug.
+	Why string
 	// CaughtBy are the arguments of "go test", separated by blanks, with which
 	// the bug must be found: a package and the test's name at least.
 	CaughtBy string
@@ -112,35 +126,4 @@ func (m *Mutant) Overlay(root, dir string) (path string, err error) {
 		return "", fmt.Errorf("mutants: mutant %s: %w", m.Name, err)
 	}
 	return path, nil
-}
-
-// Test runs "go test" with the bug planted and returns whether a test failed on
-// it, and what was printed. Without arguments it runs what CaughtBy names. dir
-// takes the overlay. A mutant that does not compile is ErrNotBuilt, not caught.
-func (m *Mutant) Test(ctx context.Context, root, dir string, args ...string) (caught bool, output string, err error) {
-	overlay, err := m.Overlay(root, dir)
-	if err != nil {
-		return false, "", err
-	}
-	if len(args) == 0 {
-		args = strings.Fields(m.CaughtBy)
-	}
-	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-overlay", overlay, "-count=1", "-vet=off", "-timeout=5m"}, args...)...)
-	cmd.Dir = root
-	out, err := cmd.CombinedOutput()
-	output = string(out)
-	var exit *exec.ExitError
-	switch {
-	case ctx.Err() != nil:
-		return false, output, fmt.Errorf("mutants: mutant %s: %w", m.Name, ctx.Err())
-	case err == nil && strings.Contains(output, "no tests to run"):
-		return false, output, fmt.Errorf("%w: mutant %s: no test is named %q", ErrNotBuilt, m.Name, m.CaughtBy)
-	case err == nil:
-		return false, output, nil
-	case !errors.As(err, &exit):
-		return false, output, fmt.Errorf("mutants: mutant %s: %w", m.Name, err)
-	case strings.Contains(output, "--- FAIL") || strings.Contains(output, "panic: "):
-		return true, output, nil
-	}
-	return false, output, fmt.Errorf("%w: mutant %s: %w\n%s", ErrNotBuilt, m.Name, err, output)
 }

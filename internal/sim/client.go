@@ -221,8 +221,16 @@ func (c *client) call(g *replicated, n *node, do func(n *node, answer func(func(
 	}
 	at := w.now + w.about(w.plan.latency)
 	e := event{kind: eventDo, node: n, do: func() {
-		boot := n.boot
+		boot, answered := n.boot, false
+		n.owed++
 		do(n, func(f func()) {
+			if n.boot == boot {
+				n.owed--
+				if answered {
+					w.violate(Once, "node %d: a call of group %d is answered twice", n.id, g.id)
+				}
+				answered = true
+			}
 			if n.boot != boot || !n.up || n.disk.dying || w.net.loss > 0 && w.chance(w.net.loss) {
 				return
 			}

@@ -24,6 +24,7 @@ type disk struct {
 	failed    bool // one did in this life
 	full      bool
 	damaged   bool // bits were turned
+	refused   bool // and a start found them
 	stallFor  int64
 	closing   bool // the process ends in order
 }

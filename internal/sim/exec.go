@@ -121,7 +121,7 @@ func (p *process) wait(ready func() bool) bool {
 }
 
 // Now implements exec.Exec.
-func (p *process) Now() time.Time { return time.Unix(0, p.n.clock.wall(p.n.w.now)) }
+func (p *process) Now() time.Time { return p.n.clock.time(p.n.w.now) }
 
 // Monotonic implements exec.Exec.
 func (p *process) Monotonic() int64 { return p.n.clock.monotonic(p.n.w.now) }

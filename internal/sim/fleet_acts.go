@@ -142,3 +142,33 @@ func (f *fleetRun) look() {
 		}
 	}, func() {})
 }
+
+// disturbFounding has nodes fall and be cut off while they choose who founds, with
+// the faults that the plan has: nobody may found a second fleet.
+func (f *fleetRun) disturbFounding() {
+	if f.plan.founders < 2 || f.healing || f.now > int64(8*time.Second) {
+		return
+	}
+	f.after(time.Duration(f.about(400*time.Millisecond)), func() {
+		n := f.anyNode()
+		switch f.random.IntN(4) {
+		case 0:
+			if f.has(Crash) && n.up {
+				n.fall()
+			}
+		case 1:
+			if f.has(Power) && n.up && n.disk.ops < 0 {
+				n.disk.powerLost, n.disk.ops = true, f.random.IntN(6)
+			}
+		case 2:
+			if f.has(Partition) {
+				f.partition()
+			}
+		case 3:
+			if f.has(Pause) && n.up {
+				n.pausedUntil = max(n.pausedUntil, f.now+f.about(time.Second))
+			}
+		}
+		f.disturbFounding()
+	})
+}

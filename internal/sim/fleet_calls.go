@@ -26,6 +26,7 @@ type call struct {
 	lineage  *lineage // to which it was applied
 	position uint64   // there
 	repeats  int
+	then     func()
 }
 
 // later has a client call somebody after a while.
@@ -48,10 +49,34 @@ func (f *fleetRun) call() {
 	}
 	n := f.names[f.random.IntN(len(f.names))]
 	if f.chance(35) {
-		f.read(m, n)
+		f.read(m, n, f.later)
 		return
 	}
-	c := &call{op: f.newID(), name: n, began: f.now, of: n.lineage}
+	f.command(m, n, f.later)
+}
+
+// callMeanwhile has some more clients call a group whose removal begins, and perhaps
+// its leader cut off from them.
+func (f *fleetRun) callMeanwhile(n *name) {
+	for range 4 {
+		f.after(time.Duration(f.about(300*time.Millisecond)), func() {
+			if m := f.anyServing(); m != nil && !f.healing {
+				f.command(m, n, func() {})
+			}
+		})
+	}
+	if g := f.groupOf(n.group); g != nil && f.has(Partition) && f.chance(30) {
+		f.after(time.Duration(f.about(300*time.Millisecond)), func() {
+			if !f.healing {
+				f.cutOff(g.leader())
+			}
+		})
+	}
+}
+
+// command gives a group a command, through all its repetitions, and then goes on.
+func (f *fleetRun) command(m *machine, n *name, then func()) {
+	c := &call{then: then, op: f.newID(), name: n, began: f.now, of: n.lineage}
 	if c.of != nil {
 		c.floor = c.of.floor
 	}
@@ -130,7 +155,7 @@ func (f *fleetRun) end(c *call, state commandState) {
 			f.violate(Refused, "command %d is refused (%v) and was applied to ledger %d as number %d", c.op, c.err, c.lineage.ordinal, c.position)
 		}
 	}
-	f.later()
+	c.then()
 }
 
 // answered takes what a try came to.
@@ -160,6 +185,9 @@ func (f *fleetRun) answered(c *call, b []byte, err error) {
 		}
 		f.unknown(c)
 	case again:
+		if errors.Is(err, group.ErrSessionExpired) {
+			f.result.Counts["session expired"]++
+		}
 		f.end(c, unknown) // it is not known of the first try
 	default:
 		f.end(c, refused)
@@ -197,7 +225,7 @@ func (f *fleetRun) told(b []byte) (l *lineage, count uint64, ok bool) {
 }
 
 // read asks a ledger what it has, in one of the ways to ask.
-func (f *fleetRun) read(m *machine, n *name) {
+func (f *fleetRun) read(m *machine, n *name, then func()) {
 	l, floor, began := n.lineage, uint64(0), f.now
 	if l != nil {
 		floor = l.floor
@@ -238,7 +266,7 @@ func (f *fleetRun) read(m *machine, n *name) {
 		}
 	}, func() {
 		f.open--
-		f.later()
+		then()
 	})
 }
 
@@ -263,6 +291,9 @@ func (f *fleetRun) tend(n *name) {
 	})
 }
 
+// mostReplicas is how many members a group has at most.
+const mostReplicas = 5
+
 func (f *fleetRun) add(m *machine, n *name) {
 	l := (*lineage)(nil)
 	var opts []fleet.GroupOption
@@ -272,10 +303,15 @@ func (f *fleetRun) add(m *machine, n *name) {
 		return
 	}
 	t := f.types(m.node)[l.ordinal]
+	f.adding++
 	f.act(m, func(ctx context.Context, api *fleet.Node) {
-		err := api.AddConsensusGroup(ctx, n.text, []int{1, 3, 3, 3, 5}[f.random.IntN(5)], t, opts...)
+		err := api.AddConsensusGroup(ctx, n.text, pick(f.random, 1, 3, 3, 3, mostReplicas), t, opts...)
 		f.logf("add %s as ledger %d on node %d: %v", n.text, l.ordinal, m.node.id, err)
-	}, func() { f.tend(n) })
+	}, func() {
+		f.adding--
+		f.added = f.now
+		f.tend(n)
+	})
 }
 
 func (f *fleetRun) remove(m *machine, n *name) {
@@ -284,6 +320,8 @@ func (f *fleetRun) remove(m *machine, n *name) {
 		opts = append(opts, fleet.Keep())
 	}
 	l, began := n.lineage, f.now
+	n.half = n.group
+	f.callMeanwhile(n)
 	f.act(m, func(ctx context.Context, api *fleet.Node) {
 		err := api.RemoveConsensusGroup(ctx, n.text, opts...)
 		f.logf("remove %s on node %d: %v", n.text, m.node.id, err)

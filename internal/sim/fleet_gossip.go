@@ -153,7 +153,7 @@ func (g *fleetGossip) lie(s *sight, o *machine) bool {
 		s.member.Alive, s.member.Suspect, s.member.Since = true, false, g.m.node.process.Now()
 	case 2: // something that it said before
 		if o.gossip != nil && len(o.gossip.said) > 0 {
-			s.member.Meta = o.gossip.said[f.random.IntN(len(o.gossip.said))]
+			s.member.Meta, s.index = o.gossip.said[f.random.IntN(len(o.gossip.said))], -1 // until it is heard again
 		}
 	case 3:
 		s.member.Suspect = s.member.Alive
@@ -172,7 +172,7 @@ func (g *fleetGossip) ghost() {
 		Meta: gossip.Meta{Fleet: g.self.Fleet + 1, Node: id, Boot: f.draw(), Name: "n0", Zone: "z0", Wire: wireAddr(f.random.IntN(200)), State: gossip.StateActive},
 		Addr: gossipAddr(199), Alive: true, Since: g.m.node.process.Now(),
 	}}
-	f.at(f.now+f.about(5*time.Second), g.m.node, func() {
+	f.at(f.now+f.random.Int64N(int64(10*time.Second)), g.m.node, func() {
 		delete(g.seen, id)
 		g.changed()
 	})

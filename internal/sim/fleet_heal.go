@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"context"
 	"fmt"
 	"time"
 
+	"github.com/raftfleet/raftfleet/fleet"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/placement"
@@ -17,8 +19,8 @@ func (f *fleetRun) healFleet() {
 	f.idleUntil = 0
 	for _, m := range f.machines {
 		m.inactive, m.node.away = false, false
-		if m.node.up && m.node.disk.failed {
-			m.node.fall() // an operator restarts what told of a failing disk
+		if m.node.up && (m.node.disk.failed || m.node.disk.damaged) {
+			m.node.fall() // an operator restarts what told of a failing or damaged disk
 		}
 		if !m.node.up {
 			m.node.start()
@@ -26,13 +28,15 @@ func (f *fleetRun) healFleet() {
 	}
 	f.keepActive()
 	f.forgetLost()
+	f.finishRemovals()
 	limit := 60*time.Second + 3*f.plan.purgeAfter + 10*f.plan.settle
 	if !f.runUntil(f.now+int64(limit), f.allGood) && f.failure == nil {
-		f.unhealed("%s: %s", f.whatIsBad(), f.describeCatalogue())
+		bad, of := f.whatIsBad()
+		f.unhealed("%s; %s; %s", bad, f.describe(of), f.describe(f.groupOf(ident.Catalogue)))
 		return
 	}
 	if f.failure == nil {
-		f.checkLeftovers()
+		f.checkWell()
 	}
 }
 
@@ -59,6 +63,19 @@ func (f *fleetRun) forgetLost() {
 	f.after(5*time.Second, f.forgetLost)
 }
 
+// finishRemovals has an operator repeat the removals that did not come to an end: what
+// they closed takes no commands.
+func (f *fleetRun) finishRemovals() {
+	for _, n := range f.names {
+		if m := f.anyServing(); m != nil && n.half != 0 && n.half == n.group {
+			f.act(m, func(ctx context.Context, api *fleet.Node) {
+				f.logf("finish the removal of %s: %v", n.text, api.RemoveConsensusGroup(ctx, n.text))
+			}, func() {})
+		}
+	}
+	f.after(10*time.Second, f.finishRemovals)
+}
+
 func (f *fleetRun) stateOf(id ident.NodeID) (placement.State, bool) {
 	n, ok := f.record.machine.Node(id)
 	return n.State, ok
@@ -68,62 +85,69 @@ func (f *fleetRun) allGood() bool {
 	if f.result.Steps%256 != 0 {
 		return false // it is not cheap to ask
 	}
-	return f.whatIsBad() == ""
+	bad, _ := f.whatIsBad()
+	return bad == ""
 }
 
-// whatIsBad says the first thing that is not as it should be.
-func (f *fleetRun) whatIsBad() string {
+// whatIsBad says the first thing that is not as it should be, and in which group.
+func (f *fleetRun) whatIsBad() (bad string, of *replicated) {
 	for _, m := range f.machines {
 		state, known := f.stateOf(m.node.id)
 		switch {
 		case !m.serves():
-			return fmt.Sprintf("node %d does not serve", m.node.id)
+			return fmt.Sprintf("node %d does not serve", m.node.id), nil
 		case !known || state != placement.Active:
-			return fmt.Sprintf("node %d is %v, listed=%v", m.node.id, state, known)
+			return fmt.Sprintf("node %d is %v, listed=%v", m.node.id, state, known), nil
 		}
 	}
 	for _, n := range f.record.machine.Nodes() {
 		if m := f.machineWith(n.ID); m == nil || m.node.gone {
-			return fmt.Sprintf("node %d is listed as %v, it is gone", n.ID, n.State)
+			return fmt.Sprintf("node %d is listed as %v, it is gone", n.ID, n.State), nil
 		}
 	}
 	if f.open != 0 {
-		return fmt.Sprintf("%d calls are not answered", f.open)
+		return fmt.Sprintf("%d calls are not answered", f.open), nil
 	}
 	for _, g := range f.record.machine.Groups("", 0) {
 		if bad := f.whatIsBadIn(g); bad != "" {
-			return fmt.Sprintf("group %d (%s): %s", g.ID, g.Name, bad)
+			return fmt.Sprintf("group %d (%s): %s", g.ID, g.Name, bad), f.groupOf(g.ID)
 		}
 	}
 	catalogue := f.groupOf(ident.Catalogue)
 	for _, m := range f.machines {
 		for _, info := range m.node.host.Infos() {
-			if g, ok := f.record.machine.GroupByID(info.Group); info.Group != ident.Catalogue && (!ok || !placed(g, m.node.id, info.Member)) {
-				return fmt.Sprintf("node %d has member %d of group %d left over", m.node.id, info.Member, info.Group)
+			if !f.belongs(m, info.Group, info.Member) {
+				return fmt.Sprintf("node %d has member %d of group %d left over", m.node.id, info.Member, info.Group), nil
+			}
+		}
+		for k := range m.node.disk.durable {
+			if !f.belongs(m, ident.GroupID(k.Group), ident.MemberID(k.ID)) {
+				return fmt.Sprintf("node %d has the log of member %d of group %d left over", m.node.id, k.ID, k.Group), nil
 			}
 		}
 		if index, _, err := m.node.host.Applied(ident.Catalogue); err != nil || index < catalogue.committed {
-			return fmt.Sprintf("node %d has %d of %d entries of the catalogue: %v", m.node.id, index, catalogue.committed, err)
+			return fmt.Sprintf("node %d has %d of %d entries of the catalogue: %v", m.node.id, index, catalogue.committed, err), nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
-// describeCatalogue says who takes part in the catalogue, and how far each is.
-func (f *fleetRun) describeCatalogue() string {
-	g := f.groupOf(ident.Catalogue)
+// describe says who takes part in a group, and how far each is.
+func (f *fleetRun) describe(g *replicated) string {
 	if g == nil {
-		return "there is no catalogue"
+		return "nothing else is known"
 	}
-	s := fmt.Sprintf("catalogue: committed %d, %v; on disks:%s", g.committed, g.configs[len(g.configs)-1].config, g.onDisks())
+	s := fmt.Sprintf("group %d: committed %d, %v; on disks:", g.id, g.committed, g.configs[len(g.configs)-1].config)
+	for _, l := range g.logs {
+		s += " " + l.describe()
+	}
 	for _, m := range f.machines {
 		if m.node.host == nil {
 			continue
 		}
-		if info, ok := m.node.host.Info(ident.Catalogue); ok {
-			s += fmt.Sprintf("; node %d: member %d, %v of term %d, leader %d", m.node.id, info.Member, info.Role, info.Term, info.Leader)
-		} else {
-			s += fmt.Sprintf("; node %d: none", m.node.id)
+		if info, ok := m.node.host.Info(g.id); ok {
+			index, _, _ := m.node.host.Applied(g.id)
+			s += fmt.Sprintf("; node %d: member %d, %v of term %d, leader %d, applied %d, asleep=%v, failed=%v", m.node.id, info.Member, info.Role, info.Term, info.Leader, index, info.Asleep, info.Failed)
 		}
 	}
 	return s
@@ -166,6 +190,9 @@ func (f *fleetRun) whatIsBadIn(g *catalogue.Group) string {
 	}
 	for _, member := range g.Configured {
 		m := f.machineWith(member.Node)
+		if !m.serves() {
+			return fmt.Sprintf("node %d of member %d does not serve", member.Node, member.ID)
+		}
 		info, ok := m.node.host.Info(g.ID)
 		switch {
 		case !ok || info.Member != member.ID:
@@ -178,24 +205,4 @@ func (f *fleetRun) whatIsBadIn(g *catalogue.Group) string {
 		}
 	}
 	return ""
-}
-
-// checkLeftovers looks at the disks when everything is well.
-func (f *fleetRun) checkLeftovers() {
-	for _, m := range f.machines {
-		records, err := m.node.disk.store.Store.Members()
-		if err != nil {
-			f.violate(Heals, "node %d: %v", m.node.id, err)
-		}
-		for _, r := range records {
-			if g, ok := f.record.machine.GroupByID(r.Key.Group); r.Key.Group != ident.Catalogue && (!ok || !placed(g, m.node.id, r.Key.Member)) {
-				f.violate(Heals, "node %d has a record of member %d of group %d left over", m.node.id, r.Key.Member, r.Key.Group)
-			}
-		}
-	}
-	for op, c := range f.ops {
-		if c.state == acknowledged && c.position == 0 {
-			f.violate(Kept, "command %d was acknowledged and never applied", op)
-		}
-	}
 }

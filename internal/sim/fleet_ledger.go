@@ -31,6 +31,7 @@ type name struct {
 	text    string
 	group   ident.GroupID // that the name stands for, as the catalogue has it; 0: none
 	lineage *lineage      // of the newest group of that name
+	half    ident.GroupID // whose removal began and did not end: it may be closed
 }
 
 func ledgerType(ordinal int) string { return fmt.Sprintf("ledger%d", ordinal) }

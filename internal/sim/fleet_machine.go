@@ -79,7 +79,7 @@ func (m *machine) config() fleet.Config {
 		c.Founders = 0 // an empty disk in the place of one that was lost joins
 	}
 	if !first {
-		for i := range p.nodes {
+		for i := range p.Size.Nodes {
 			if i != m.node.place {
 				c.Join = append(c.Join, gossipAddr(i))
 			}
@@ -98,6 +98,7 @@ func (f *fleetRun) begin(n *node) error {
 		if p.ended || n.disk.dying {
 			return
 		}
+		f.opened(n, err)
 		if err != nil {
 			if !n.disk.excuses(err) {
 				f.violate(Starts, "node %d cannot start: %v", n.id, err)
@@ -174,7 +175,7 @@ func (m *machine) changed(i group.Info) {
 	n := m.node
 	if i.Role == consensus.Leader && i.Failed == nil && !n.disk.dying {
 		if g := m.f.groupOf(i.Group); g != nil {
-			g.leads(i.Member, i.Term)
+			g.leads(n, i.Member, i.Term)
 		}
 	}
 	if i.Failed != nil && !n.disk.excusesMember(i.Failed) {

@@ -25,9 +25,10 @@ type FleetPlan struct {
 	Log io.Writer
 	// Broken plants what must be found.
 	Broken Broken
+	// Size is how much there is of everything.
+	Size FleetSize
 
-	nodes, zones, founders  int
-	names, clients, lanes   int
+	zones, founders, lanes  int
 	config                  group.Config
 	think                   time.Duration
 	latency, sync           time.Duration
@@ -36,9 +37,27 @@ type FleetPlan struct {
 	callTimeout, lateJoiner time.Duration
 }
 
+// FleetSize says how many nodes and names of groups a fleet has, and how many
+// clients call it.
+type FleetSize struct{ Nodes, Groups, Clients int }
+
+// Limit makes the fleet no larger than most; what is zero there has no limit.
+func (p *FleetPlan) Limit(most FleetSize) {
+	lower := func(v *int, most int) {
+		if most > 0 {
+			*v = min(*v, most)
+		}
+	}
+	lower(&p.Size.Nodes, most.Nodes)
+	lower(&p.Size.Groups, most.Groups)
+	lower(&p.Size.Clients, most.Clients)
+	p.founders = min(p.founders, p.Size.Nodes)
+	p.zones = min(p.zones, p.Size.Nodes)
+}
+
 // FleetFaults are the kinds of faults that a fleet's run knows beside its acts.
-const FleetFaults = Drop | Delay | Reorder | Duplicate | Partition | OneWay | Drift | Pause | Crash | Power |
-	Failing | Full | Stall | Wipe | Compact | Sleep | Lease | Burst
+const FleetFaults = Drop | Delay | Reorder | Duplicate | Partition | OneWay | Drift | Jump | Pause | Crash | Power |
+	Flip | Failing | Full | Stall | Wipe | Compact | Sleep | Expire | Lease | Burst
 
 // Acts is a set of what is done to a fleet, and of how gossip errs.
 type Acts uint32
@@ -77,13 +96,27 @@ func (a Acts) String() string {
 	return strings.Join(names, ",")
 }
 
+// FleetFaultNames lists the names of both, with commas, as ParseFleetFaults reads them.
+func FleetFaultNames(f Faults, a Acts) string {
+	switch {
+	case a == 0:
+		return f.String()
+	case f == 0:
+		return a.String()
+	}
+	return f.String() + "," + a.String()
+}
+
 // ParseFleetFaults reads names of faults and acts, with commas, and "all".
 func ParseFleetFaults(s string) (Faults, Acts, error) {
 	var f Faults
 	var a Acts
 next:
 	for name := range strings.SplitSeq(s, ",") {
-		if name = strings.TrimSpace(name); name == "all" {
+		switch name = strings.TrimSpace(name); name {
+		case "none", "":
+			continue
+		case "all":
 			f, a = FleetFaults, AllActs
 			continue
 		}
@@ -100,6 +133,16 @@ next:
 		f |= one
 	}
 	return f, a, nil
+}
+
+// NewBrokenFleetPlan is NewFleetPlan in a world where what the code relies upon does
+// not hold, with the faults that bring it to light. It knows Sound and NoSync.
+func NewBrokenFleetPlan(seed uint64, faults Faults, acts Acts, b Broken) FleetPlan {
+	p := NewFleetPlan(seed, faults, acts)
+	if p.Broken = b; b == NoSync {
+		p.Faults |= Power
+	}
+	return p
 }
 
 // NewFleetPlan draws the plan of a seed, with no other faults and acts than those
@@ -119,11 +162,11 @@ func NewFleetPlan(seed uint64, faults Faults, acts Acts) FleetPlan {
 		}
 	}
 	p.Faults, p.Acts = p.Faults&faults&FleetFaults, p.Acts&acts
-	p.nodes = 3 + r.IntN(5)
-	p.zones = 1 + r.IntN(min(3, p.nodes))
-	p.founders = pick(r, 0, 0, p.nodes/2+1, p.nodes)
-	p.names = pick(r, 2, 4, 8, 12)
-	p.clients = 2 + r.IntN(6)
+	p.Size.Nodes = 3 + r.IntN(5)
+	p.zones = 1 + r.IntN(min(3, p.Size.Nodes))
+	p.founders = pick(r, 0, 0, p.Size.Nodes/2+1, p.Size.Nodes)
+	p.Size.Groups = pick(r, 2, 4, 8, 12)
+	p.Size.Clients = 2 + r.IntN(6)
 	p.lanes = 1 + r.IntN(2)
 	p.Duration = time.Duration(20+r.IntN(60)) * time.Second
 	p.think = pick(r, 5*time.Millisecond, 20*time.Millisecond, 100*time.Millisecond)
@@ -147,6 +190,9 @@ func NewFleetPlan(seed uint64, faults Faults, acts Acts) FleetPlan {
 	if p.Faults&Compact != 0 {
 		c.SnapshotFactor, c.SnapshotLeast = factor, least
 	}
+	if p.Faults&Expire != 0 {
+		c.SessionTTL = time.Minute
+	}
 	if p.Faults&Lease != 0 {
 		c.LeaseDrift = c.ElectionTimeout / 5
 	}
@@ -156,7 +202,7 @@ func NewFleetPlan(seed uint64, faults Faults, acts Acts) FleetPlan {
 // world is the part of the plan that the two kinds of runs share.
 func (p *FleetPlan) world() Plan {
 	return Plan{
-		Seed: p.Seed, Faults: p.Faults, Duration: p.Duration, Steps: p.Steps, Log: p.Log, Broken: p.Broken, nodes: p.nodes, lanes: p.lanes,
+		Seed: p.Seed, Faults: p.Faults, Duration: p.Duration, Steps: p.Steps, Log: p.Log, Broken: p.Broken, nodes: p.Size.Nodes, lanes: p.lanes,
 		config: p.config, think: p.think, latency: p.latency, sync: p.sync, pace: p.pace,
 	}
 }

@@ -18,6 +18,7 @@ type ledgerOfFleet struct {
 	f       *fleetRun
 	machine *catalogue.Machine
 	applied []decision // in the order of the log
+	before  decided
 }
 
 // decision is one entry of the catalogue's log, and what it came to.
@@ -87,17 +88,14 @@ func (l *ledgerOfFleet) decide(meta group.Meta, b, answer []byte) {
 	if !bytes.Equal(catalogue.EncodeAnswer(result, err), answer) {
 		f.violate(OneCatalogue, "entry %d of the catalogue comes to another answer when it is applied again", meta.Index)
 	}
-	groups, _, _, _ := l.machine.Changes(meta.Index - 1)
-	for _, id := range groups {
-		g, ok := l.machine.GroupByID(id)
-		if !ok {
-			f.goneGroup(id)
-			continue
-		}
-		if g.Epoch == 1 && f.groupOf(id) == nil {
-			f.addedGroup(g)
-		}
+	groups, nodes, _, _ := l.machine.Changes(meta.Index - 1)
+	for _, id := range nodes {
+		l.nodeDecided(id)
 	}
+	for _, id := range groups {
+		l.groupDecided(id)
+	}
+	l.keptStates()
 	if f.plan.Log != nil {
 		f.logf("the catalogue decides at %d: %q: %v", meta.Index, b, err)
 	}

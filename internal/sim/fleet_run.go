@@ -23,6 +23,10 @@ type fleetRun struct {
 	names    []*name
 	ops      map[uint64]*call
 	open     int // calls under way
+	problem  string
+	adding   int   // groups that are being added
+	added    int64 // when that ended last
+	lost     int64 // when a disk was lost or damaged last
 }
 
 // RunFleet carries a plan out.
@@ -30,11 +34,11 @@ func RunFleet(p FleetPlan) Result {
 	f := &fleetRun{plan: p, byGroup: make(map[ident.GroupID]*replicated), ops: make(map[uint64]*call)}
 	f.world = newWorld(p.world(), rand.New(rand.NewPCG(p.Seed, 0xd6e8feb86659fd93)))
 	f.world.fleet = f
-	f.record = &ledgerOfFleet{f: f, machine: catalogue.New()}
-	for i := range p.names {
+	f.record = &ledgerOfFleet{f: f, machine: catalogue.New(), before: newDecided()}
+	for i := range p.Size.Groups {
 		f.names = append(f.names, &name{text: groupName(i)})
 	}
-	f.machines = make([]*machine, p.nodes)
+	f.machines = make([]*machine, p.Size.Nodes)
 	for i := range f.nodes {
 		f.newMachine(f.newNode(i))
 	}
@@ -48,10 +52,11 @@ func RunFleet(p FleetPlan) Result {
 	for _, n := range f.names {
 		f.tend(n)
 	}
-	for range p.clients {
+	for range p.Size.Clients {
 		f.later()
 	}
 	f.disturb()
+	f.disturbFounding()
 	f.disturbFleet()
 	f.watchPace(0)
 	f.runUntil(int64(p.Duration), func() bool { return p.Steps > 0 && f.result.Steps >= p.Steps })

@@ -126,7 +126,7 @@ func (g *replicated) gaveUp(id ident.MemberID) bool {
 func (n *node) changed(i group.Info) {
 	if i.Role == consensus.Leader && i.Failed == nil && !n.disk.dying {
 		if g := n.w.groupOf(i.Group); g != nil {
-			g.leads(i.Member, i.Term)
+			g.leads(n, i.Member, i.Term)
 		}
 	}
 	if i.Failed != nil && !n.disk.excusesMember(i.Failed) {
@@ -179,7 +179,7 @@ func (w *world) drive(g *replicated) {
 		}
 		w.drive(g)
 		g.hear()
-		if g.moving && w.chance(90) {
+		if g.moving && w.chance(90) || w.limping {
 			return
 		}
 		if n := g.leader(); n != nil && !g.settled() {
@@ -231,7 +231,7 @@ func (g *replicated) settled() bool {
 
 // move takes one step.
 func (g *replicated) move(n *node, s *consensus.Status) {
-	if s.Role != consensus.Leader || g.removed || s.ChangePending && !g.w.chance(20) {
+	if s.Role != consensus.Leader || g.removed || g.w.limping || s.ChangePending && !g.w.chance(20) {
 		return
 	}
 	// What the committed configuration does not know may be deleted.
@@ -278,7 +278,8 @@ func (g *replicated) move(n *node, s *consensus.Status) {
 	}
 	g.w.result.Counts["changes"]++
 	g.changed = g.w.now
-	n.host.Change(g.id, change, s.ConfigIndex, func(error) {})
+	g.asked, g.askedBoot = n, n.boot
+	n.host.Change(g.id, change, s.ConfigIndex, func(error) { g.asked = nil })
 	n.busy()
 }
 

@@ -12,6 +12,10 @@ import (
 // heal ends all faults and waits for everything to be well: leaders soon, then all
 // calls answered, all members where they should be, all alike, nothing left over.
 func (w *world) heal() {
+	w.limp()
+	if w.failure != nil {
+		return
+	}
 	w.endFaults()
 	for _, g := range w.groups {
 		if !g.removed {
@@ -29,6 +33,15 @@ func (w *world) heal() {
 	}
 	if !w.runUntil(w.now+int64(60*time.Second), w.allWell) {
 		w.unhealed("%s", w.whatIsWrong())
+		return
+	}
+	w.tryOut()
+	if w.failure == nil && !w.runUntil(w.now+int64(60*time.Second), w.allWell) {
+		w.unhealed("%s", w.whatIsWrong())
+		return
+	}
+	if w.failure == nil && !w.runUntil(w.now+int64(15*time.Second), w.allAnswered) {
+		w.unhealed("some calls were never answered: %s", w.describeNodes())
 		return
 	}
 	w.checkRest()
@@ -51,6 +64,7 @@ func (w *world) checkBounds() {
 				c := &s.Core
 				switch {
 				case err != nil:
+					w.unhealed("node %d, group %d: it does not say how it is: %v", n.id, g.id, err)
 				case c.UncommittedBytes != 0 && c.Commit == c.Last:
 					w.violate(Bounded, "node %d, group %d: all is committed and %d bytes are not", n.id, g.id, c.UncommittedBytes)
 				case c.PendingReads != 0 && c.Role != consensus.Leader:
@@ -81,6 +95,7 @@ func (w *world) endFaults() {
 	w.healing = true
 	w.plan.pace = 100 * time.Millisecond
 	clear(w.net.cut)
+	clear(w.net.slow)
 	w.net.loss, w.net.delay, w.idleUntil = 0, 0, 0
 	for _, n := range w.nodes {
 		d := n.disk
@@ -95,7 +110,10 @@ func (w *world) unhealed(format string, args ...any) { w.violate(Heals, format, 
 
 func (w *world) allUp() bool {
 	for _, n := range w.nodes {
-		if !n.up || n.inTurn || n.pausedUntil > w.now {
+		if n.away {
+			continue
+		}
+		if !n.up || n.inTurn || n.pausedUntil+int64(tick) > w.now {
 			return false
 		}
 		for _, g := range w.groups {
@@ -214,7 +232,7 @@ func (w *world) checkRest() {
 func (w *world) describeNodes() string {
 	s := ""
 	for _, n := range w.nodes {
-		s += fmt.Sprintf(" %d:up=%v,boot=%d", n.id, n.up, n.boot)
+		s += fmt.Sprintf(" %d:up=%v,boot=%d,owes=%d", n.id, n.up, n.boot, n.owed)
 	}
 	return s
 }

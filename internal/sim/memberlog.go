@@ -26,6 +26,7 @@ type memberLog struct {
 	configs        []configEntry
 	snapshot       uint64 // index of the newest one in the store
 	lost           bool   // its disk is gone; until then it counted
+	was            uint64 // the term on the disk when the faults ended
 }
 
 // logEntry stands for an entry; chain is a hash of it and all before it.
@@ -92,7 +93,7 @@ func (d *disk) wrote(r *wal.Record) {
 			l.append(r.Entries)
 		}
 	case "reset":
-		l.setState(r.State, true)
+		l.setState(r.State, false)
 		d.covered(r)
 		l.rebase(r.Base, r.BaseTerm, true)
 	case "compact":
@@ -120,7 +121,9 @@ func (d *disk) covered(r *wal.Record) {
 	}
 }
 
-func (l *memberLog) setState(s wal.State, reset bool) {
+// setState takes the state of a record; found: of what a restart found, where a
+// commit index may be missing that nobody waited for.
+func (l *memberLog) setState(s wal.State, found bool) {
 	w, old := l.g.w, l.state
 	l.state = s
 	switch {
@@ -128,7 +131,7 @@ func (l *memberLog) setState(s wal.State, reset bool) {
 		w.violate(Forward, "member %d of group %d: term %d after %d", l.id, l.g.id, s.Term, old.Term)
 	case s.Term == old.Term && old.Vote != 0 && s.Vote != old.Vote:
 		w.violate(OneVote, "member %d of group %d: in term %d a vote for %d after one for %d", l.id, l.g.id, s.Term, s.Vote, old.Vote)
-	case s.Commit < old.Commit && !reset:
+	case s.Commit < old.Commit && !found:
 		w.violate(Forward, "member %d of group %d: commit %d after %d", l.id, l.g.id, s.Commit, old.Commit)
 	}
 	if s.Vote != 0 {

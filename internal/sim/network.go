@@ -16,8 +16,10 @@ import (
 type network struct {
 	cut   map[[2]ident.NodeID]int // links that carry nothing, with how many faults cut them
 	last  map[[2]ident.NodeID]int64
-	loss  int // per cent
+	slow  map[[2]ident.NodeID]time.Duration // links on which all takes longer
+	loss  int                               // per cent
 	delay time.Duration
+	mute  [2]*node // the first one's signs of life do not reach the second
 	msg   consensus.Message
 }
 
@@ -45,7 +47,7 @@ func (t *transport) Send(to ident.NodeID, encode func([]byte) []byte) error {
 
 // SendHeartbeat implements group.Transport.
 func (t *transport) SendHeartbeat(to ident.NodeID, _ []byte) {
-	if peer := t.n.w.byID[to]; peer != nil && t.alive() {
+	if peer := t.n.w.byID[to]; peer != nil && t.alive() && t.n.w.net.mute != [2]*node{t.n, peer} {
 		t.n.w.carry(t.n, peer, eventHeartbeat, nil)
 	}
 }
@@ -79,7 +81,7 @@ func (w *world) passage(from, to *node) (at int64, ok bool) {
 		w.result.Counts["drop"]++
 		return 0, false
 	}
-	at = w.now + w.about(w.plan.latency) + w.about(w.net.delay)
+	at = w.now + w.about(w.plan.latency) + w.about(w.net.delay) + int64(w.net.slow[link])
 	if !w.has(Reorder) {
 		at = max(at, w.net.last[link]+1)
 		w.net.last[link] = at
@@ -112,6 +114,11 @@ func (t *transport) SendSnapshot(_ context.Context, to ident.NodeID, header []by
 			var r io.Reader = bytes.NewReader(b)
 			if w.net.loss > 0 && w.chance(w.net.loss) {
 				r = io.MultiReader(bytes.NewReader(b[:w.random.IntN(len(b)+1)]), brokenReader{})
+			}
+			if w.has(Duplicate) && w.chance(25) {
+				w.at(w.now+w.about(3*time.Second), peer, func() {
+					peer.process.Go(func() { _ = peer.host.Snapshot(from.id, header, bytes.NewReader(b)) })
+				})
 			}
 			peer.process.Go(func() {
 				err := peer.host.Snapshot(from.id, header, r)
@@ -150,7 +157,7 @@ func (w *world) said(n *node, b []byte) {
 	from := ident.MemberID(m.From)
 	switch m.Kind {
 	case consensus.MsgAppend, consensus.MsgHeartbeat, consensus.MsgSleep, consensus.MsgSnapshot:
-		g.leads(from, m.Term)
+		g.leads(n, from, m.Term)
 		if m.Kind != consensus.MsgSnapshot {
 			g.commitTo(m.Commit, n)
 		}
@@ -160,6 +167,8 @@ func (w *world) said(n *node, b []byte) {
 				w.violate(Promised, "group %d: member %d acknowledges %d, on its disk is %s", g.id, from, m.Index, describe(l))
 			}
 		}
+	case consensus.MsgPreVote:
+		g.preVotes++
 	case consensus.MsgVoteReply:
 		if !m.Reject {
 			g.vote(from, m.Term, uint64(m.To))

@@ -24,6 +24,7 @@ type node struct {
 
 	up          bool
 	gone        bool   // its disk was lost: it never comes back
+	lostAt      int64  // since then
 	boot        uint64 // counts its lives
 	pausedUntil int64
 	restarting  bool
@@ -37,6 +38,8 @@ type node struct {
 	diskDue           int64 // when the log gets its turn; 0: it has nothing to do
 	inTurn            bool  // the log's turn is held up by a slow disk
 	bodies            [1][]byte
+	owed              int // calls that the host was given in this life and did not answer
+	views             [maxGroups]view
 	hosted            map[ident.GroupID]ident.MemberID // members that were started or resumed here
 }
 
@@ -63,6 +66,8 @@ func (n *node) start() {
 	n.workDue, n.jobsDue, n.applyDue, n.diskDue, n.inTurn = false, false, false, 0, false
 	n.process = &process{n: n}
 	n.hosted = make(map[ident.GroupID]ident.MemberID)
+	clear(n.views[:])
+	n.owed = 0
 	w.result.Boots++
 	w.logf("node %d starts, boot %d", n.id, n.boot)
 	err := error(nil)
@@ -95,7 +100,7 @@ func (n *node) open() error {
 	host, err := group.NewHost(group.HostConfig{
 		Node: n.id, Log: log, Store: n.disk.store, Transport: &transport{n, n.boot}, Types: n.valueTypes(),
 		OnChange: n.changed, OnBroken: n.broken, Tick: tick, Lanes: w.plan.lanes, ApplyWorkers: 1,
-		Exec: n.process, Rand: w.random.IntN, Manual: true,
+		Exec: n.process, Rand: w.random.IntN, Manual: true, Tune: w.plan.tune,
 	})
 	if err != nil {
 		return fmt.Errorf("make the host: %w", err)
@@ -156,6 +161,7 @@ func (n *node) work() bool {
 	first := n.w.random.IntN(lanes)
 	for i := range lanes {
 		if h.TurnLane((first + i) % lanes) {
+			n.inspect()
 			n.busy()
 			n.expectApply()
 			n.expectJobs()
@@ -310,7 +316,7 @@ func (n *node) cannotStart(err error) {
 // lose ends the node for good; another takes its place, with an empty disk.
 func (n *node) lose() {
 	w := n.w
-	n.gone = true
+	n.gone, n.lostAt = true, w.now
 	if n.up {
 		n.disk.dying = true
 		n.fall()

@@ -45,7 +45,7 @@ var acts = map[Faults]func(*world){
 		w.anyNode().disk.stallFor = w.about(2 * time.Second)
 	},
 	Wipe: func(w *world) {
-		if n := w.anyNode(); w.canLose(n) {
+		if n := w.losable(); n != nil {
 			n.lose()
 		}
 	},
@@ -55,12 +55,7 @@ var acts = map[Faults]func(*world){
 		w.idleUntil = w.now + int64(3*w.plan.config.SleepAfter) + w.about(2*time.Second)
 	},
 	Recreate: (*world).recreate,
-	Lease: func(w *world) {
-		// Whoever asks it meanwhile must not hear what is old.
-		if w.fleet == nil {
-			w.cutOff(w.anyGroup().leader())
-		}
-	},
+	Lease:    (*world).temptLease,
 	Expire: func(w *world) {
 		// Sessions end by the log's time, which follows the wall clock of the leader.
 		for _, n := range w.nodes {
@@ -89,6 +84,9 @@ func (w *world) disturb() {
 		pause := w.plan.pace * max(2, kinds) / 4
 		if f&rare != 0 {
 			pause *= 4
+		}
+		if w.plan.hot&f != 0 {
+			pause /= 5
 		}
 		var next func()
 		next = func() {
@@ -134,10 +132,15 @@ func (w *world) few() int {
 }
 
 func (w *world) cutLinks(links [][2]ident.NodeID) {
+	w.cutFor(links, time.Duration(w.about(w.plan.pace)))
+}
+
+// cutFor has links carry nothing for so long, or until all is healed.
+func (w *world) cutFor(links [][2]ident.NodeID, long time.Duration) {
 	for _, l := range links {
 		w.net.cut[l]++
 	}
-	w.forAWhile(func() {
+	w.after(long, func() {
 		for _, l := range links {
 			if w.net.cut[l]--; w.net.cut[l] <= 0 {
 				delete(w.net.cut, l)
@@ -147,6 +150,12 @@ func (w *world) cutLinks(links [][2]ident.NodeID) {
 }
 
 func (w *world) partition() {
+	if w.fleet == nil && w.chance(40) {
+		// Those who ask a leader go on, and what it takes nobody else has.
+		timeout := w.plan.config.ElectionTimeout
+		w.cutOffFor(w.anyGroup().leader(), timeout+time.Duration(w.about(timeout)))
+		return
+	}
 	side := w.someNodes(1 + w.random.IntN(len(w.nodes)))
 	if w.chance(50) {
 		side = []*node{w.anyNode()}
@@ -223,14 +232,16 @@ func (w *world) slowLeader() {
 }
 
 // cutOff separates a node from all others.
-func (w *world) cutOff(n *node) {
+func (w *world) cutOff(n *node) { w.cutOffFor(n, time.Duration(w.about(w.plan.pace))) }
+
+func (w *world) cutOffFor(n *node, long time.Duration) {
 	var links [][2]ident.NodeID
 	for _, other := range w.nodes {
 		if n != nil && other != n {
 			links = append(links, [2]ident.NodeID{n.id, other.id}, [2]ident.NodeID{other.id, n.id})
 		}
 	}
-	w.cutLinks(links)
+	w.cutFor(links, long)
 }
 
 func (w *world) jumpClock() {
@@ -265,15 +276,31 @@ func (w *world) fillDisk() {
 	w.forAWhile(n.disk.hasRoom)
 }
 
-// flipBit turns a bit of a log that a node will read when it starts again. The
-// last write is spared: nobody can tell damage there from a write that was cut off
-// by a loss of power.
+// flipBit turns a bit of a log that a node will read when it starts again.
 func (w *world) flipBit() {
+	if w.fleet != nil {
+		w.fleet.flipBit()
+		return
+	}
 	n := w.anyNode()
 	if !n.up || !w.canLose(n) {
 		return
 	}
 	n.fall()
+	if !n.turnBit() {
+		return
+	}
+	n.disk.damaged = true
+	// At once, so that nothing else happens to the group before it is known whether
+	// the node is lost: a start reads all of the log.
+	n.start()
+	n.disk.damaged = false
+}
+
+// turnBit turns a bit of a record in the log, if there is one. The last write is
+// spared: nobody can tell damage there from a write that was cut off by a loss of
+// power.
+func (n *node) turnBit() bool {
 	type place struct {
 		segment uint64
 		offset  int64
@@ -282,30 +309,37 @@ func (w *world) flipBit() {
 	var places []place
 	for r, err := range wal.Inspect("wal", wal.Options{FS: n.disk.fs, Checkpoints: n.disk.store.Store}) {
 		if err != nil {
-			return
+			return false
 		}
 		places = append(places, place{r.Segment, r.Offset, r.Round})
 	}
 	if len(places) == 0 {
-		return
+		return false
 	}
+	w := n.w
 	p := places[w.random.IntN(len(places))]
 	if p.round == places[len(places)-1].round {
-		return
+		return false
 	}
-	n.disk.damaged = true
 	w.result.Counts["flip"]++
-	n.disk.fs.FlipBit(segmentFile(p.segment), p.offset+w.random.Int64N(12), uint(w.random.IntN(8)))
-	// At once, so that nothing else happens to the group before it is known whether
-	// the node is lost: a start reads all of the log.
-	n.start()
-	n.disk.damaged = false
+	return n.disk.fs.FlipBit(segmentFile(p.segment), p.offset+w.random.Int64N(12), uint(w.random.IntN(8))) == nil
+}
+
+// losable picks a node whose disk may be lost; nil where there is none.
+func (w *world) losable() *node {
+	if w.fleet != nil {
+		return w.fleet.losable()
+	}
+	if n := w.anyNode(); w.canLose(n) {
+		return n
+	}
+	return nil
 }
 
 // canLose tells whether no group loses its quorum, nor anything that it has
 // acknowledged, with a node's disk.
 func (w *world) canLose(n *node) bool {
-	if n.gone || n.disk.damaged || w.fleet != nil && w.fleet.fleetID == 0 {
+	if n.gone || n.disk.damaged {
 		return false
 	}
 	for _, g := range w.groups {
@@ -315,16 +349,25 @@ func (w *world) canLose(n *node) bool {
 		if slices.ContainsFunc(g.seats, func(s *seat) bool { return s.node == n }) && (!g.settled() || g.moving || w.now-g.changed < int64(3*time.Second)) {
 			return false // who counts may be known to nobody but a leader
 		}
-		configs := []*consensus.Configuration{&g.configs[len(g.configs)-1].config}
-		for _, l := range g.logs {
-			for i := range l.configs {
-				configs = append(configs, &l.configs[i].config)
-			}
+		if !g.canLose(n) {
+			return false
 		}
-		for _, c := range configs {
-			if !g.canSpare(c.Voters, n) || len(c.Outgoing) > 0 && !g.canSpare(c.Outgoing, n) {
-				return false
-			}
+	}
+	return true
+}
+
+// canLose tells whether all configurations that may count have a majority without a
+// node's disk.
+func (g *replicated) canLose(n *node) bool {
+	configs := []*consensus.Configuration{&g.configs[len(g.configs)-1].config}
+	for _, l := range g.logs {
+		for i := range l.configs {
+			configs = append(configs, &l.configs[i].config)
+		}
+	}
+	for _, c := range configs {
+		if !g.canSpare(c.Voters, n) || len(c.Outgoing) > 0 && !g.canSpare(c.Outgoing, n) {
+			return false
 		}
 	}
 	return true

@@ -61,6 +61,26 @@ func TestClockDrifts(t *testing.T) {
 	}
 }
 
+// What is computed from two readings of a clock does not see that it was set.
+func TestClockThatIsSet(t *testing.T) {
+	c := newClock(7, trueRate, epoch)
+	a := c.time(1_000_000_123)
+	if a.UnixNano() != epoch+7+1_000_000_123 || !a.Equal(time.Unix(0, epoch+1_000_000_130)) {
+		t.Fatalf("%v is %d", a, a.UnixNano())
+	}
+	c.shift -= int64(time.Hour)
+	b := c.time(3_000_000_123)
+	if d := b.Sub(a); d != 2*time.Second || !b.After(a) {
+		t.Errorf("between %v and %v passed %v", a, b, d)
+	}
+	if wall := b.Round(0).Sub(a.Round(0)); wall != 2*time.Second-time.Hour {
+		t.Errorf("on the wall passed %v", wall)
+	}
+	if until := a.Add(5 * time.Second).Sub(b); until != 3*time.Second {
+		t.Errorf("a deadline comes in %v", until)
+	}
+}
+
 func TestFaultsAreNamed(t *testing.T) {
 	for _, f := range []Faults{0, Drop, Burst, Drop | Power | Lease, AllFaults} {
 		if got, err := ParseFaults(f.String()); err != nil || got != f {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/group"
 )
 
@@ -13,6 +14,7 @@ import (
 type Plan struct {
 	Seed   uint64
 	Faults Faults
+	hot    Faults // those of them that happen much more often
 	// Duration is how long the faults last, in simulated time; then all is healed.
 	Duration time.Duration
 	// Steps ends the faults earlier, after so many events. NewPlan sets a bound that
@@ -30,6 +32,7 @@ type Plan struct {
 	think                                  time.Duration // between two calls of a client
 	latency, sync                          time.Duration // of a message and of a disk, about
 	pace                                   time.Duration // between two faults of one kind, about
+	tune                                   func(*consensus.Config)
 }
 
 // Broken is a world whose assumptions do not hold: the checks must find out.
@@ -103,7 +106,28 @@ func newPlan(seed uint64, allowed, forced Faults) Plan {
 		c.ElectionTimeout = 600*time.Millisecond + 2*c.ElectionTimeout
 		c.LeaseDrift = c.ElectionTimeout / 5
 	}
+	p.tune = drawBounds(r)
+	for range r.IntN(3) {
+		p.hot |= pick(r, Partition, Partition, OneWay, Delay, Pause, Crash, Power, Change, Transfer, Lease, Stall)
+	}
+	if p.Faults&(Lease|Drift) == Lease && r.IntN(2) == 0 {
+		c.LeaseDrift = time.Millisecond // nothing to spare
+	}
 	return p
+}
+
+// drawBounds makes the windows and queues of cores small, some of them, so that they
+// are full in no time and logs are sent piece by piece.
+func drawBounds(r *rand.Rand) func(*consensus.Config) {
+	const many = 1 << 30
+	messages, inflight := pick(r, many, many, 8, 2, 1), pick[uint64](r, many, many, 2000, 1)
+	message, apply := pick[uint64](r, 1<<20, 1<<20, 2000, 1), pick[uint64](r, many, 2000, 1)
+	uncommitted, cache := pick[uint64](r, many, many, many, 8000, 1000), pick[uint64](r, many, 1000, 1)
+	return func(c *consensus.Config) {
+		c.MaxInflightMessages, c.MaxInflightBytes = messages, inflight
+		c.MaxAppendBytes, c.MaxApplyBytes = message, apply
+		c.MaxUncommittedBytes, c.CacheBytes = uncommitted, min(c.CacheBytes, cache)
+	}
 }
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }

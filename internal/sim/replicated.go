@@ -12,18 +12,21 @@ import (
 // replicated is one group of the run, and all that is known of it: who should be
 // its members, what is committed, and what was applied.
 type replicated struct {
-	w       *world
-	id      ident.GroupID
-	ordinal int // its type's number
-	name    string
-	removed bool
-	kind    string // of a fleet's group: its type,
-	initial uint64 // and a hash of the state it began with
-	first   []group.Peer
-	seats   []*seat
-	nextID  ident.MemberID
-	moving  bool  // a step of its mover is under way
-	changed int64 // when a change was last asked for
+	w         *world
+	id        ident.GroupID
+	ordinal   int // its type's number
+	name      string
+	removed   bool
+	kind      string // of a fleet's group: its type,
+	initial   uint64 // and a hash of the state it began with
+	first     []group.Peer
+	seats     []*seat
+	nextID    ident.MemberID
+	moving    bool   // a step of its mover is under way
+	asked     *node  // whom it asked last for a change, until there is an answer,
+	askedBoot uint64 // and in which of its lives
+	preVotes  int64  // how often somebody asked for an election
+	changed   int64  // when a change was last asked for
 
 	logs      []*memberLog
 	committed uint64
@@ -113,7 +116,7 @@ func (g *replicated) vote(by ident.MemberID, term, for_ uint64) {
 }
 
 // leads takes note of who leads a term. A new leader must have everything.
-func (g *replicated) leads(id ident.MemberID, term uint64) {
+func (g *replicated) leads(by *node, id ident.MemberID, term uint64) {
 	if other, ok := g.leaders[term]; ok {
 		if other != id {
 			g.w.violate(OneLeader, "group %d: %d and %d both lead term %d", g.id, other, id, term)
@@ -123,6 +126,7 @@ func (g *replicated) leads(id ident.MemberID, term uint64) {
 	g.leaders[term] = id
 	g.newest = max(g.newest, term)
 	g.w.result.Counts["elections"]++
+	g.elected(by, id, term)
 	// What was committed in its own or a later term it need not have: it may have been
 	// elected before, and have heard of it after a pause.
 	must := g.committed
@@ -177,11 +181,14 @@ func (g *replicated) quorumHolds(l *memberLog, index, chain uint64) bool {
 	return false
 }
 
-// configAt finds the configuration at an index of a log that goes on from what is committed.
+// configAt finds the configuration at an index of a log that goes on from what is
+// committed; without a log, of what is committed.
 func (g *replicated) configAt(l *memberLog, index uint64) *configEntry {
-	for i := len(l.configs) - 1; i >= 0; i-- {
-		if c := &l.configs[i]; c.index <= index && c.index > g.committed {
-			return c
+	if l != nil {
+		for i := len(l.configs) - 1; i >= 0; i-- {
+			if c := &l.configs[i]; c.index <= index && c.index > g.committed {
+				return c
+			}
 		}
 	}
 	for i := len(g.configs) - 1; i >= 0; i-- {
@@ -248,6 +255,9 @@ func (g *replicated) checkChange(l *memberLog, index uint64, c *consensus.Config
 	}
 	if before == nil {
 		return
+	}
+	if g.w.fleet != nil && c.Joint() {
+		g.checkMove(index, c)
 	}
 	old := &before.config
 	bad := func(what string) {

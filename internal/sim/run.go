@@ -56,6 +56,7 @@ func Run(p Plan) Result {
 func newWorld(p Plan, random *rand.Rand) *world {
 	w := &world{plan: p, random: random, byID: make(map[ident.NodeID]*node), nodes: make([]*node, p.nodes)}
 	w.net.cut, w.net.last = make(map[[2]ident.NodeID]int), make(map[[2]ident.NodeID]int64)
+	w.net.slow = make(map[[2]ident.NodeID]time.Duration)
 	w.result.Faults, w.result.Counts = make(map[Faults]int64), make(map[string]int64)
 	return w
 }

@@ -7,9 +7,12 @@ package sim
 func Shrink(p Plan, tries int) (Plan, Result) {
 	return shrink(p, tries, Run, func(p *Plan) *int64 { return &p.Steps }, func(p Plan) (less []Plan) {
 		p.Faults.each(func(_ int, f Faults) {
-			q := p
-			q.Faults &^= f
-			less = append(less, q)
+			// As it is drawn without: what else it has may depend on the faults.
+			q := NewBrokenPlan(p.Seed, p.Faults&^f, p.Broken)
+			q.Steps, q.Log = p.Steps, p.Log
+			if q.Faults != p.Faults {
+				less = append(less, q)
+			}
 		})
 		return less
 	})
@@ -34,8 +37,13 @@ func shrink[P any](p P, tries int, run func(P) Result, steps func(*P) *int64, wi
 			return false
 		}
 		best, result = q, r
+		if at := steps(&best); *at > r.Violation.Step {
+			*at = r.Violation.Step
+		}
 		return true
 	}
+	// What comes behind the violation is of no interest, and takes time.
+	*steps(&best) = result.Violation.Step
 	for again := true; again && tries > 0; {
 		again = false
 		for i := 0; i < len(without(best)); {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/internal/store"
@@ -137,6 +139,11 @@ func (w *world) snapshotSaved(n *node, key store.Key, meta store.Snapshot, body 
 	g.commitTo(meta.Index, n)
 	if l := g.logOf(key.Member); l != nil {
 		l.snapshot = max(l.snapshot, meta.Index)
+	}
+	if c, err := consensus.DecodeConfiguration(bytes.Clone(meta.Config)); err != nil {
+		w.violate(Alike, "group %d: node %d saves a snapshot at %d: %v", g.id, n.id, meta.Index, err)
+	} else if in := g.configAt(nil, meta.Index); meta.ConfigIndex != in.index || !c.Equal(&in.config) {
+		w.violate(Alike, "group %d: node %d saves a snapshot at %d with configuration %v of %d, in force was %v of %d", g.id, n.id, meta.Index, c, meta.ConfigIndex, in.config, in.index)
 	}
 	hash := xxhash.Sum64(body)
 	if other, ok := g.snapshots[meta.Index]; ok && other != hash {

@@ -12,6 +12,8 @@ type Invariant string
 const (
 	OneLeader    Invariant = "one leader a term"
 	OneVote      Invariant = "one vote a term"
+	Elected      Invariant = "a leader has the votes of a quorum"
+	Leased       Invariant = "a lease keeps others from leading"
 	Matching     Invariant = "logs match"
 	Completeness Invariant = "a new leader has all that was committed"
 	Durable      Invariant = "what is committed is on the disks of a quorum"
@@ -26,6 +28,7 @@ const (
 	Alike        Invariant = "snapshots are the state at their index"
 	Fresh        Invariant = "a read sees what was acknowledged before"
 	Apart        Invariant = "groups and incarnations stay apart"
+	Within       Invariant = "a member's own state is sound"
 	Bounded      Invariant = "queues stay within their bounds"
 	Recovers     Invariant = "a disk gives back what was durable"
 	Starts       Invariant = "a node starts on a sound disk"

@@ -25,6 +25,7 @@ type world struct {
 	net     network
 
 	healing   bool
+	limping   bool  // some nodes are down for good, and nobody's members are changed
 	idleUntil int64 // clients wait until then
 	trace     trace
 	result    Result

@@ -7,18 +7,30 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/raftfleet/raftfleet/internal/fuzzseeds"
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"pgregory.net/rapid"
 )
 
 func FuzzDecodeHeader(f *testing.F) {
 	h := header{Key: key(2, 3), Snapshot: snapshotAt(7), nonce: 9}
-	f.Add(h.append(nil))
-	f.Add(append(h.append(nil), "body"...))
-	f.Add(make([]byte, headerArea))
-	f.Add([]byte(headerMagic))
+	sound := h.append(nil)
+	seeds := fuzzseeds.Seeds{}
+	seeds.Bytes("sound", sound)
+	seeds.Add("with-a-body", append(h.append(nil), "body"...))
+	seeds.Add("empty", []byte{})
+	seeds.Add("zeros", make([]byte, headerFixed+4))
+	seeds.Add("magic-alone", []byte(headerMagic))
+	seeds.Add("old-version", fuzzseeds.With(sound, 4, headerVersion-1))
+	seeds.Add("later-version", fuzzseeds.With(sound, 4, headerVersion+1))
+	seeds.Add("huge-length", fuzzseeds.With(sound, 68, 0xff, 0xff, 0xff, 0xff))
+	seeds.Add("long-length", fuzzseeds.With(sound, 68, 0, 4, 0, 0))
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		h, n, err := decodeHeader(b)
+		var h header
+		var n int
+		var err error
+		fuzzseeds.Bounded(t, len(b), 2, func() { h, n, err = decodeHeader(b) })
 		if err != nil {
 			return
 		}
@@ -114,9 +126,22 @@ func FuzzDatabase(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(uint32(os.Getpagesize()+20), []byte{1}, false)
-	f.Add(uint32(5*os.Getpagesize()), []byte{0, 0, 0, 0, 0, 0, 0, 0, 0xff}, true)
-	f.Add(uint32(3*os.Getpagesize()+12), []byte{0xff, 0xff, 0xff, 0xff}, true)
+	const page = 4096 // bbolt takes the machine's, which is mostly this
+	seeds := fuzzseeds.Seeds{}
+	seeds.Add("sound", uint32(0), []byte{}, false)
+	seeds.Add("empty", uint32(0), []byte{}, true)
+	seeds.Add("torn-tail", uint32(len(sound)-1), []byte{}, true)
+	seeds.Add("half", uint32(len(sound)/2), []byte{}, true)
+	seeds.Add("first-meta-damaged", uint32(20), []byte{1}, false)
+	seeds.Add("second-meta-damaged", uint32(page+20), []byte{1}, false)
+	seeds.Add("both-metas-damaged", uint32(16), bytes.Repeat([]byte{1}, 900), true)
+	seeds.Add("later-version", uint32(20), []byte{3}, false)
+	seeds.Add("page-of-another-kind-cut", uint32(5*page), []byte{0, 0, 0, 0, 0, 0, 0, 0, 0xff}, true)
+	seeds.Add("huge-overflow-cut", uint32(3*page+12), []byte{0xff, 0xff, 0xff, 0xff}, true)
+	seeds.Add("huge-overflow", uint32(3*page+12), []byte{0xff, 0xff, 0xff, 0xff}, false)
+	seeds.Add("huge-count", uint32(3*page+10), []byte{0xff, 0xff}, false)
+	seeds.Add("bit-flipped", uint32(4*page+40), []byte{0x5a}, false)
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, at uint32, change []byte, cut bool) {
 		b := bytes.Clone(sound)
 		from := int(at) % len(b)

@@ -24,7 +24,7 @@ var arrows = []struct {
 	// fleetctl reads the log of a node that does not run, for which nobody can be
 	// asked: the segments through wal, where they begin through store.
 	{"cmd/fleetctl", []string{"fleet/view", "internal/admin", "internal/ident", "internal/store", "internal/wal"}},
-	{"cmd/fleetsim", []string{"internal/mutants", "internal/sim"}},
+	{"cmd/fleetsim", []string{"internal/explore", "internal/mutants", "internal/sim"}},
 	{"internal/sim", []string{"fleet", "group", "placement", "gossip", "consensus", "internal/assemble", "internal/catalogue", "internal/exec", "internal/ident", "internal/store", "internal/wal", "internal/wire"}},
 	{"internal/harness", []string{"fleet/view", "internal/admin"}},
 	{"fleet", []string{"fleet/view", "group", "placement", "gossip", "cache", "consensus", "internal/admin", "internal/assemble", "internal/catalogue", "internal/exec", "internal/ident", "internal/msgpackcheck", "internal/planner", "internal/store", "internal/wal", "internal/wire"}},

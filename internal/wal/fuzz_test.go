@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"path/filepath"
 	"testing"
+
+	"github.com/raftfleet/raftfleet/internal/fuzzseeds"
 )
 
 // FuzzRecord: whatever bytes a record has, decoding neither panics nor takes more
@@ -23,15 +25,27 @@ func FuzzRecord(f *testing.F) {
 	b.Reset(Member{2, 1}, 9, 8, State{7, 6, 5})
 	b.Compact(Member{2, 1}, 300, 70000)
 	b.Delete(Member{2, 1})
-	for i := range b.records {
+	seeds := fuzzseeds.Seeds{}
+	for i, name := range []string{"append-with-state", "append-high-numbers", "reset", "compact", "delete"} {
 		body, _, _ := item(b.record(&b.records[i]))
-		f.Add(bytes.Clone(body))
+		seeds.Bytes(name, bytes.Clone(body))
+	}
+	if len(b.records) != 5 {
+		f.Fatalf("%d records for five names", len(b.records))
 	}
 	b.Discard()
-	f.Add([]byte{})
-	f.Add([]byte{kindMove, 0, 2, 1, 1, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	seeds.Add("empty", []byte{})
+	seeds.Add("unknown-kind", []byte{kindVoid + 1, 0, 2, 1})
+	seeds.Add("void", []byte{kindVoid, 0, 2, 1})
+	seeds.Add("move-of-nothing", []byte{kindMove, 0, 2, 1, 1, 0})
+	seeds.Add("huge-count", []byte{kindMove, 0, 2, 1, 1, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	seeds.Add("huge-length", []byte{kindMove, 0, 2, 1, 1, 1, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	seeds.Add("base-beyond-all", []byte{kindCompact, 0, 2, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 1})
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, body []byte) {
-		r, ok := decodeRecord(body)
+		var r record
+		var ok bool
+		fuzzseeds.Bounded(t, len(body), 1, func() { r, ok = decodeRecord(body) })
 		if !ok {
 			return
 		}
@@ -91,11 +105,27 @@ func FuzzSegment(f *testing.F) {
 	}
 	mendFrames(image[dataStart:])
 	saved := checkpoint{id: 1, first: 1}.append(nil)
-	const used = 1024
-	f.Add(uint16(0), image[dataStart:dataStart+used], true)
-	f.Add(uint16(0), image[dataStart:dataStart+used], false)
-	f.Add(uint16(100), make([]byte, 64), true)
-	f.Add(uint16(8), []byte{9}, false)
+	used := 0
+	for b := image[dataStart:]; b[8] == kindFrame; b = image[dataStart+used:] {
+		used += frameBytes + int(binary.LittleEndian.Uint32(b[12:]))
+	}
+	data := image[dataStart : dataStart+used]
+	seeds := fuzzseeds.Seeds{}
+	for name, b := range fuzzseeds.Damaged("whole", data) {
+		seeds.Add(name, uint16(0), b, false)
+	}
+	seeds.Add("whole-mended", uint16(0), data, true)
+	seeds.Add("empty", uint16(0), []byte{}, false)
+	seeds.Add("torn-tail", uint16(used-16), make([]byte, 16), false)
+	seeds.Add("torn-middle", uint16(100), make([]byte, 64), false)
+	seeds.Add("zeros-mended", uint16(100), make([]byte, 64), true)
+	seeds.Add("seal-at-once", uint16(8), []byte{kindSeal}, false)
+	seeds.Add("later-version", uint16(9), []byte{formatVersion + 1}, false)
+	seeds.Add("huge-frame", uint16(12), []byte{0xf8, 0xff, 0xff, 0xff}, true)
+	seeds.Add("huge-record", uint16(frameBytes), []byte{0xff, 0xff, 0xff, 0xff}, false)
+	seeds.Add("unknown-kind-mended", uint16(frameBytes+itemHeader), []byte{kindVoid + 1}, true)
+	seeds.Add("unknown-kind", uint16(8), []byte{9}, false)
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, at uint16, data []byte, mend bool) {
 		changed := bytes.Clone(image)
 		off := dataStart + int(at)
@@ -110,7 +140,13 @@ func FuzzSegment(f *testing.F) {
 			t.Fatal(err)
 		}
 		must(t, checkpointFile{fs, "wal"}.SaveCheckpoint(saved))
+		var offline error // what reading the log tells while it is not open
+		for _, offline = range Inspect("wal", Options{FS: fs}) {
+		}
 		l, err := Open("wal", Options{FS: fs, SegmentBytes: small})
+		if err != nil && offline == nil || offline != nil && !errors.Is(offline, ErrCorrupt) && !errors.Is(offline, ErrFormat) {
+			t.Fatalf("offline: %v; open: %v", offline, err)
+		}
 		if err != nil {
 			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrFormat) {
 				t.Fatalf("error of no known kind: %v", err)

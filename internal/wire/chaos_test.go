@@ -83,7 +83,7 @@ func TestOutcomesAreTrueOverFrailConnections(t *testing.T) {
 					continue
 				}
 				if i%10 == 1 {
-					time.Sleep(limit)
+					time.Sleep(limit) // the callers spread over the lives of many connections, at random
 				}
 				ctx, cancel := context.WithTimeout(context.Background(), limit)
 				a, err := one.Call(ctx, 2, []byte(body))

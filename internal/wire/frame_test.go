@@ -8,6 +8,8 @@ import (
 	"testing/iotest"
 
 	"pgregory.net/rapid"
+
+	"github.com/raftfleet/raftfleet/internal/fuzzseeds"
 )
 
 // readFrames gives all frames of a stream and the error that ended it.
@@ -143,12 +145,23 @@ func TestLargeFrameIsReadAsItComes(t *testing.T) {
 // FuzzFrames reads anything: no panic, memory in proportion to the input, and
 // whatever passes is what was there.
 func FuzzFrames(f *testing.F) {
-	f.Add(appendFrame(appendFrame(nil, kindPing), kindMessages, []byte{1, 0, 0, 0, 'x'}))
-	f.Add(appendFrame(nil, kindRequests, []byte{1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 'x'}))
-	f.Add(appendFrame(nil, kindAnswers, []byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 'x'}))
-	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 1})
+	seeds := fuzzseeds.Seeds{}
+	seeds.Bytes("messages", appendFrame(appendFrame(nil, kindPing), kindMessages, []byte{1, 0, 0, 0, 'x'}))
+	seeds.Bytes("requests", appendFrame(nil, kindRequests, []byte{1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 'x'}))
+	seeds.Bytes("answers", appendFrame(nil, kindAnswers, []byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 'x'}))
+	seeds.Add("empty", []byte{})
+	seeds.Add("heartbeat-and-pong", appendFrame(appendFrame(nil, kindHeartbeat, []byte("alive")), kindPong))
+	seeds.Add("unknown-kind", appendFrame(nil, 0xff, []byte("x")))
+	seeds.Add("huge-frame", []byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 1})
+	seeds.Add("large-frame", []byte{0, 0, 0, 3, 0, 0, 0, 0, 1})
+	seeds.Add("huge-message", appendFrame(nil, kindMessages, []byte{0xff, 0xff, 0xff, 0xff, 'x'}))
+	seeds.Add("huge-request", appendFrame(nil, kindRequests, []byte{1, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 'x'}))
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		kinds, payloads, err := readFrames(bytes.NewReader(data), 1<<26)
+		var kinds []byte
+		var payloads [][]byte
+		var err error
+		fuzzseeds.Bounded(t, len(data), 64, func() { kinds, payloads, err = readFrames(bytes.NewReader(data), 1<<26) })
 		if err == nil {
 			t.Fatal("no end")
 		}
@@ -175,9 +188,19 @@ func FuzzFrames(f *testing.F) {
 // FuzzHandshake reads anything as either side's first bytes; what passes is
 // written back the same.
 func FuzzHandshake(f *testing.F) {
-	f.Add((&hello{min: 1, max: 1, class: Calls, fleet: 1, node: 2, wanted: 3, boot: 4}).append(nil))
-	f.Add((&welcome{refusal: refusedFleet, protocol: 1, fleet: 1, node: 2, boot: 4, reason: "no"}).append(nil))
-	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
+	greeting := (&hello{min: 1, max: 1, class: Calls, fleet: 1, node: 2, wanted: 3, boot: 4}).append(nil)
+	refusal := (&welcome{refusal: refusedFleet, protocol: 1, fleet: 1, node: 2, boot: 4, reason: "no"}).append(nil)
+	seeds := fuzzseeds.Seeds{}
+	seeds.Bytes("hello", greeting)
+	seeds.Bytes("welcome", refusal)
+	seeds.Add("empty", []byte{})
+	seeds.Add("hello-of-later-versions", (&hello{min: 7, max: 9, class: Consensus, fleet: 1, node: 2, boot: 4}).append(nil))
+	seeds.Add("hello-of-an-unknown-class", (&hello{min: 1, max: 1, class: 99, fleet: 1, node: 2, boot: 4}).append(nil))
+	seeds.Add("hello-of-nobody", (&hello{min: 1, max: 1, class: Calls}).append(nil))
+	seeds.Add("welcome-huge-reason", fuzzseeds.With(refusal, 16, 0xff, 0xff))
+	seeds.Add("welcome-unknown-refusal", (&welcome{refusal: 200, protocol: 1, fleet: 1, node: 2, boot: 4}).append(nil))
+	seeds.Add("http", []byte("GET / HTTP/1.1\r\n\r\n"))
+	fuzzseeds.Keep(f, seeds)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if h, err := readHello(bytes.NewReader(data)); err == nil {
 			judge(h, welcome{min: 1, max: 1, fleet: 1, node: 2, boot: 3})

@@ -176,7 +176,7 @@ func TestSnapshotSenderThatIsSlowIsWaitedFor(t *testing.T) {
 	pr, pw := io.Pipe()
 	go func() {
 		io.WriteString(pw, "slow ")
-		<-time.After(300 * time.Millisecond)
+		<-time.After(300 * time.Millisecond) // five times the silence that is allowed
 		io.WriteString(pw, "but whole")
 		pw.Close()
 	}()
