@@ -135,7 +135,7 @@ func ratio(r float64) string {
 	return strconv.FormatFloat(r, 'f', 2, 64)
 }
 
-func share(s float64) string {
+func shareOf(s float64) string {
 	if s == math.Trunc(s) {
 		return strconv.FormatFloat(s, 'f', 0, 64)
 	}

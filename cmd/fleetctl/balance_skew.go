@@ -58,16 +58,15 @@ func uneven(s *view.Skew) []string {
 	var words []word
 	say := func(thing string, have int, share, least float64, what string) {
 		if off(have, share, least) {
-			r := float64(have) / share
-			words = append(words, word{fmt.Sprintf("%s has %.2f times its share of %s", thing, r, what), math.Abs(r - 1)})
+			words = append(words, word{fmt.Sprintf("%s has %s, its share is %s", thing, plural(have, what), shareOf(share)), math.Abs(float64(have)/share - 1)})
 		}
 	}
 	for _, z := range s.Zones {
-		say("zone "+z.Zone, z.Members, z.Share, leastMembers, "members")
+		say("zone "+z.Zone, z.Members, z.Share, leastMembers, "member")
 	}
 	for _, n := range s.Nodes {
-		say("node "+n.Node, n.Members, n.Share, leastMembers, "members")
-		say("node "+n.Node, n.Leaders, n.LeaderShare, leastLeaders, "leaders")
+		say("node "+n.Node, n.Members, n.Share, leastMembers, "member")
+		say("node "+n.Node, n.Leaders, n.LeaderShare, leastLeaders, "leader")
 	}
 	slices.SortStableFunc(words, func(a, b word) int { return cmp.Compare(b.by, a.by) })
 	out := make([]string, len(words))
@@ -104,7 +103,7 @@ func (a *app) printSkew(s *view.Skew, most int) error {
 	fmt.Fprintln(a.out)
 	zones := &grid{header: []string{"ZONE", "NODES", "WEIGHT", "MEMBERS", "SHARE", "RATIO", "LEADERS"}}
 	for _, z := range s.Zones {
-		zones.add(z.Zone, z.Nodes, z.Weight, z.Members, share(z.Share), a.ratioCell(z.Ratio, off(z.Members, z.Share, leastMembers)), z.Leaders)
+		zones.add(z.Zone, z.Nodes, z.Weight, z.Members, shareOf(z.Share), a.ratioCell(z.Ratio, off(z.Members, z.Share, leastMembers)), z.Leaders)
 	}
 	if err := a.printGrid(zones); err != nil {
 		return err
@@ -112,8 +111,8 @@ func (a *app) printSkew(s *view.Skew, most int) error {
 	fmt.Fprintln(a.out)
 	g := &grid{header: []string{"NODE", "ZONE", "STATE", "WEIGHT", "MEMBERS", "SHARE", "RATIO", "LEADERS", "LEADER SHARE", "LEADER RATIO"}}
 	for _, n := range worstFirst(s.Nodes) {
-		g.add(n.Node, n.Zone, n.State, n.Weight, n.Members, share(n.Share), a.ratioCell(n.Ratio, off(n.Members, n.Share, leastMembers)),
-			n.Leaders, share(n.LeaderShare), a.ratioCell(n.LeaderRatio, off(n.Leaders, n.LeaderShare, leastLeaders)))
+		g.add(n.Node, n.Zone, n.State, n.Weight, n.Members, shareOf(n.Share), a.ratioCell(n.Ratio, off(n.Members, n.Share, leastMembers)),
+			n.Leaders, shareOf(n.LeaderShare), a.ratioCell(n.LeaderRatio, off(n.Leaders, n.LeaderShare, leastLeaders)))
 	}
 	if err := a.printCut(g, most, len(s.Nodes)); err != nil {
 		return err
@@ -124,7 +123,7 @@ func (a *app) printSkew(s *view.Skew, most int) error {
 // ratioCell marks, for people, what is off.
 func (a *app) ratioCell(r float64, off bool) string {
 	if a.outTerminal && off {
-		return ratio(r) + " !"
+		return fmt.Sprintf("%.2f !", r)
 	}
 	return ratio(r)
 }
@@ -151,7 +150,7 @@ func worstFirst(nodes []view.SkewNode) []view.SkewNode {
 // firstOf joins the first of some words and counts the rest.
 func firstOf(words []string, most int) string {
 	if len(words) <= most {
-		return strings.Join(words, ", ")
+		return strings.Join(words, "; ")
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(words[:most], ", "), len(words)-most)
+	return fmt.Sprintf("%s; and %d more", strings.Join(words[:most], "; "), len(words)-most)
 }

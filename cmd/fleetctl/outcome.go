@@ -29,7 +29,7 @@ func effort(o *view.Outcome) string {
 func losses(o *view.Outcome) string {
 	var out []string
 	if o.QuorumsLost > 0 {
-		out = append(out, plural(o.QuorumsLost, "group")+" would lose their quorum")
+		out = append(out, plural(o.QuorumsLost, "group")+" would have no quorum")
 	}
 	if o.SpreadsLost > 0 {
 		out = append(out, plural(o.SpreadsLost, "group")+" would be in fewer zones")
@@ -74,7 +74,7 @@ func (a *app) printLost(o *view.Outcome, most int) error {
 		header string
 		groups []string
 		total  int
-	}{{"LOSES ITS QUORUM", o.LoseQuorum, o.QuorumsLost}, {"ENDS IN FEWER ZONES", o.LoseSpread, o.SpreadsLost}} {
+	}{{"WITHOUT A QUORUM", o.LoseQuorum, o.QuorumsLost}, {"IN FEWER ZONES", o.LoseSpread, o.SpreadsLost}} {
 		if len(l.groups) == 0 {
 			continue
 		}
