@@ -344,7 +344,7 @@ func TestLimitsAreChanged(t *testing.T) {
 		line, out string
 		asked     []string
 	}{
-		{"set moves=8 stuck_after=5m", "changed moves from 0 (half the nodes, 4 to 64) to 8, stuck_after from 10m0s to 5m\n", []string{"SetLimits moves=8 stuck_after=5m"}},
+		{"set moves=8 stuck_after=5m", "changed moves from 0 (half the nodes, 4 to 64) to 8, stuck_after from 10m0s to 5m0s\n", []string{"SetLimits moves=8 stuck_after=5m"}},
 		{"reset moves", "changed moves from 8 to 0 (half the nodes, 4 to 64)\n", []string{"SetLimits moves="}},
 		{"reset moves", "nothing to change: these limits have their defaults\n", nil},
 		{"reset moves brake_percent", "changed brake_percent from 30 to 20\n", []string{"SetLimits brake_percent= moves="}},

@@ -72,7 +72,7 @@ func TestDoctorLooksAtBalancing(t *testing.T) {
 		}, nil, ""},
 		"a failure": {func(n *admintest.Node) {
 			n.Fail["Skew"] = admintest.Failure{Text: "it is gone", What: admin.KindUnavailable, Try: "wait"}
-		}, []string{"balance\tfailed\tit is gone\twait\n"}, ""},
+		}, []string{"skew\tfailed\tit is gone\twait\n", "balance\tok\t", "moves\tok\t"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStand(t)
