@@ -17,7 +17,8 @@ func busy(n *admintest.Node) {
 		State: view.BalanceMoving, Why: "4 groups of at most 4 on the move, 96 left, at 11.9 a minute about 8m4s", Planner: "a1", At: at,
 		Moving: 4, MoveLimit: 4, Left: 96, Done: 119, DoneIn: 600, PerMinute: 11.9, ETA: 484, Rests: at.Add(4 * time.Minute),
 		Queue: []view.BalanceQueue{{Cause: "drain", Groups: 12}, {Cause: "balance", Groups: 80}, {Cause: "lead", Groups: 9}},
-		Holds: []view.BalanceHold{{Hold: "full", Groups: 78, Means: "as many groups move already as may"}, {Hold: "after_members", Groups: 9, Means: "leaders follow when the members have moved"}},
+		Holds: []view.BalanceHold{{Hold: "full", Groups: 78, Means: "as many groups move already as may"}, {Hold: "after_members", Groups: 9, Means: "leaders follow when the members have moved"},
+			{Hold: "resting", Groups: 2, Means: "it moved, or failed to move, a short while ago"}},
 	}
 	b.Moves = []view.Move{
 		{Group: "stock/eu", Cause: "balance", Reason: "node b1 has more than its share", From: []string{"b1"}, To: []string{"b3"}, Step: "wait until the new member answers", Lag: 9120,

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -112,10 +113,13 @@ func (a *app) printBalance(b *view.Balance) error {
 	if b.ETA > 0 {
 		facts.add("to go", "about "+span(b.ETA))
 	}
-	if !b.QuietFrom.IsZero() {
+	held := func(hold string) bool {
+		return slices.ContainsFunc(b.Holds, func(h view.BalanceHold) bool { return h.Hold == hold })
+	}
+	if held("restless") {
 		facts.add("waits for quiet until", moment(b.QuietFrom))
 	}
-	if !b.Rests.IsZero() {
+	if held("resting") {
 		facts.add("first group rested at", moment(b.Rests))
 	}
 	facts.add("planner", b.Planner)

@@ -57,6 +57,7 @@ moving: 4 groups of at most 4 on the move, 96 left, at 11.9 a minute about 8m4s
  HELD           GROUPS  BECAUSE
  full           78      as many groups move already as may
  after_members  9       leaders follow when the members have moved
+ resting        2       it moved, or failed to move, a short while ago
 `)
 	s.screen("balance moves --limit 2", `
 moving: 4 groups of at most 4 on the move, 96 left, at 11.9 a minute about 8m4s
