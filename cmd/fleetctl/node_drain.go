@@ -74,7 +74,7 @@ func newNodeDrain(a *app) *cobra.Command {
 // notePause warns who waits for members to move while moves are paused.
 func (a *app) notePause(ctx context.Context) {
 	if b, err := a.balance(ctx); err == nil && b.Pause != nil {
-		fmt.Fprintln(a.errs, oneLine("note: moves are "+pausedBy(b.Pause)+"; nothing leaves the node until fleetctl balance resume"))
+		fmt.Fprintln(a.errs, oneLine("note: moves are "+pausedBy(b.Pause)+"; its members stay until fleetctl balance resume"))
 	}
 }
 
