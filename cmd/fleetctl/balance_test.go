@@ -246,6 +246,22 @@ func TestExplainSaysHowAGroupStands(t *testing.T) {
 	}
 }
 
+// What the planner lets be is not called uneven.
+func TestOffAsThePlannerHasIt(t *testing.T) {
+	for _, c := range []struct {
+		have  int
+		share float64
+		off   bool
+	}{
+		{0, 0, false}, {12, 0, false}, {1, 0.7, false}, {2, 0.7, false}, {3, 0.7, true}, {12, 10, false}, {13, 10, true}, {8, 10, false}, {7, 10, true},
+		{0, 1, true}, {1, 2, false}, {0, 2, true}, {105, 100, false}, {106, 100, true}, {95, 100, false}, {94, 100, true}, {34, 33.3, false}, {0, 3.3, true},
+	} {
+		if got := usualTolerance.off(c.have, c.share, leastMembers); got != c.off {
+			t.Errorf("%d of %v: %v", c.have, c.share, got)
+		}
+	}
+}
+
 func TestSpans(t *testing.T) {
 	for seconds, want := range map[float64]string{
 		-1: "0s", 0: "0s", 0.2: "<1s", 0.9: "1s", 59.4: "59s", 59.6: "1m", 61: "1m1s", 3600: "1h", 3661: "1h1m", 86400: "1d", 93784: "1d2h", 1e300: "11574d1h",

@@ -59,7 +59,7 @@ func newBalanceWhatIf(a *app) *cobra.Command {
 			if a.json() {
 				return a.printJSON(o)
 			}
-			return a.printOutcome(&o, &q, cut.most(a))
+			return a.printOutcome(&o, &q, cut.most(a), a.tolerance(cmd.Context()))
 		},
 	}
 	f := cmd.Flags()

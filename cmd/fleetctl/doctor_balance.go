@@ -35,7 +35,7 @@ func (a *app) examineBalance(ctx context.Context, d *diagnosis, s *view.Status) 
 		failed("moves", err)
 	}
 	if skew, err := a.skew(ctx); err == nil {
-		d.Checks = append(d.Checks, examineSkew(&skew, &b, s.Problems))
+		d.Checks = append(d.Checks, examineSkew(&skew, &b, s.Problems, toleranceIn(limits)))
 	} else {
 		failed("skew", err)
 	}
@@ -108,7 +108,7 @@ func times(n int) string {
 
 // examineSkew finds nodes and zones that are unevenly loaded. While members move, they
 // are on their way to be even; and what no move can help is a problem that is told.
-func examineSkew(skew *view.Skew, b *view.Balance, problems []view.Problem) check {
+func examineSkew(skew *view.Skew, b *view.Balance, problems []view.Problem, t tolerance) check {
 	left := *skew
 	helpless := func(thing string) bool {
 		return slices.ContainsFunc(problems, func(p view.Problem) bool { return p.Kind == "infeasible" && p.Thing == thing })
@@ -117,7 +117,7 @@ func examineSkew(skew *view.Skew, b *view.Balance, problems []view.Problem) chec
 	left.Nodes = slices.DeleteFunc(slices.Clone(left.Nodes), func(n view.SkewNode) bool {
 		return helpless(n.Node) || helpless("zone "+n.Zone) || n.State != view.StateActive
 	})
-	words := uneven(&left)
+	words := uneven(&left, t)
 	c := check{Name: "skew", OK: true, Detail: fmt.Sprintf("at most %.2f times its share of members on a node, and %.2f of leaders", skew.MemberMax, skew.LeaderMax)}
 	if len(words) == 0 {
 		return c

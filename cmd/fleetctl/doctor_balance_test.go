@@ -54,6 +54,10 @@ func TestDoctorLooksAtBalancing(t *testing.T) {
 		"an uneven zone": {func(n *admintest.Node) {
 			n.Balancing.Skew.Zones[2] = view.SkewZone{Zone: "z3", Members: 233, Share: 100, Ratio: 2.33}
 		}, []string{"skew\tfailed\tuneven: zone z3 has 233 members, its share is 100\t"}, ""},
+		"within another tolerance": {func(n *admintest.Node) {
+			n.Balancing.Limits = append(n.Balancing.Limits, view.BalanceLimit{Name: "epsilon_percent", Value: "15"})
+			n.Balancing.Skew.Nodes[1] = view.SkewNode{Node: "b", Zone: "z2", State: "active", Members: 114, Share: 100, Ratio: 1.14}
+		}, nil, ""},
 		"within five percent": {func(n *admintest.Node) {
 			n.Balancing.Skew.Nodes[1] = view.SkewNode{Node: "b", Zone: "z2", State: "active", Members: 104, Share: 100, Ratio: 1.04}
 			n.Balancing.Skew.Nodes[2] = view.SkewNode{Node: "c", Zone: "z3", State: "active", Members: 2, Share: 1.3, Ratio: 1.5}
