@@ -84,7 +84,7 @@ func (r churnResult) table(w io.Writer) error {
 		if p.Seconds == 0 {
 			what = "it did not end as it should"
 		}
-		fmt.Fprintf(w, "  %s%s: %s; the longest gap was that of %s\n", p.Name, nodes, what, p.GapGroup)
+		fmt.Fprintf(w, "  %s%s: %s; the longest gap was that of %s from %s on\n", p.Name, nodes, what, p.GapGroup, p.GapFrom.Format("15:04:05.000"))
 	}
 	verdict := "all of them are accounted for"
 	if !r.Accounted {

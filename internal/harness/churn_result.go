@@ -44,8 +44,10 @@ type Phase struct {
 	Unknown  int64   `json:"unknown"` // whether applied
 	Gap      float64 `json:"gap_max_s"`
 	GapGroup string  `json:"gap_max_group"`
-	GapP99   float64 `json:"gap_p99_s"` // over the groups
-	Late     float64 `json:"late_max_s"`
+	// GapFrom is when the longest gap began, to be looked up in the nodes' logs.
+	GapFrom time.Time `json:"gap_max_from"`
+	GapP99  float64   `json:"gap_p99_s"` // over the groups
+	Late    float64   `json:"late_max_s"`
 
 	Moved int `json:"members_moved"`
 	// Least is how many must: the share of nodes that join, what nodes had that left.
@@ -76,11 +78,14 @@ func (p *Phase) measure(ch *churn, before Counts) {
 	p.Goodput = float64(p.Writes) / p.Length
 	p.Failed, p.Retried, p.Unknown = now.Failed-before.Failed, now.Refused-before.Refused, now.Unknown-before.Unknown
 	p.Late = lap.Late.Seconds()
-	if len(lap.Gaps) > 0 {
-		longest := slices.Max(lap.Gaps)
-		p.Gap, p.GapGroup = longest.Seconds(), ch.Groups()[slices.Index(lap.Gaps, longest)]
+	gaps := make([]time.Duration, len(lap.Gaps))
+	for i, g := range lap.Gaps {
+		gaps[i] = g.Time
+		if s := g.Time.Seconds(); s > p.Gap {
+			p.Gap, p.GapGroup, p.GapFrom = s, ch.pace.groups[i].group, g.From
+		}
 	}
-	p.P50, p.P99, p.GapP99 = quantile(lap.Times, 0.5), quantile(lap.Times, 0.99), quantile(lap.Gaps, 0.99)
+	p.P50, p.P99, p.GapP99 = quantile(lap.Times, 0.5), quantile(lap.Times, 0.99), quantile(gaps, 0.99)
 }
 
 // quantile is in seconds; 0 of nothing. It sorts the times.

@@ -41,19 +41,19 @@ func TestAPaceLeavesOutWhatWasDueMeanwhile(t *testing.T) {
 }
 
 func TestAGapLastsFromWhenAWriteWasDue(t *testing.T) {
-	g := &paced{tally: &tally{group: "g"}, gap: time.Second}
+	g := &paced{tally: &tally{group: "g"}, gap: Gap{Time: time.Second}}
 	p := &Pace{Load: &Load{}, groups: []*paced{g}}
-	if gaps := p.Lap().Gaps; len(gaps) != 1 || gaps[0] != time.Second {
+	if gaps := p.Lap().Gaps; len(gaps) != 1 || gaps[0].Time != time.Second {
 		t.Fatalf("gaps %v", gaps)
 	}
-	if gaps := p.Lap().Gaps; gaps[0] != 0 {
-		t.Errorf("a lap without writes has a gap of %s", gaps[0])
+	if gaps := p.Lap().Gaps; gaps[0].Time != 0 {
+		t.Errorf("a lap without writes has a gap of %s", gaps[0].Time)
 	}
 	g.due = time.Now().Add(-time.Hour)
-	if gaps := p.Lap().Gaps; gaps[0] < time.Hour {
-		t.Errorf("a write that is due for an hour is a gap of %s", gaps[0])
+	if gaps := p.Lap().Gaps; gaps[0].Time < time.Hour || !gaps[0].From.Equal(g.due) {
+		t.Errorf("a write that is due for an hour since %s is a gap of %+v", g.due, gaps[0])
 	}
-	if took := g.answered(g.due); took < time.Hour || g.lap() < time.Hour {
+	if took := g.answered(g.due); took < time.Hour || g.lap().Time < time.Hour {
 		t.Errorf("and after its answer it is one of %s", took)
 	}
 	if group, _ := p.waiting(); group != "" {
