@@ -2,9 +2,10 @@ package fleet
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/raftfleet/raftfleet/fleet/view"
+	"github.com/raftfleet/raftfleet/internal/admin"
 )
 
 func (n adminNode) Balance(ctx context.Context) (view.Balance, error) {
@@ -39,7 +40,7 @@ func (n adminNode) Skew(ctx context.Context) (view.Skew, error) {
 		Skew(context.Context) (view.Skew, error)
 	})
 	if !ok {
-		return view.Skew{}, fmt.Errorf("fleet: this node cannot tell the skew: %w", ErrNotActive)
+		return view.Skew{}, kinded{errors.New("fleet: this node cannot tell the skew"), admin.KindUnavailable, "ask a node of a newer version"}
 	}
 	v, err := m.Skew(ctx)
 	return v, kind(err)
@@ -53,7 +54,7 @@ func (n adminNode) Explain(ctx context.Context, group string) (view.Explanation,
 		Explain(context.Context, string) (view.Explanation, error)
 	})
 	if !ok {
-		return view.Explanation{}, fmt.Errorf("fleet: this node cannot explain groups: %w", ErrNotActive)
+		return view.Explanation{}, kinded{errors.New("fleet: this node cannot explain groups"), admin.KindUnavailable, "ask a node of a newer version"}
 	}
 	v, err := m.Explain(ctx, group)
 	return v, kind(err)
@@ -67,7 +68,7 @@ func (n adminNode) WhatIf(ctx context.Context, q view.WhatIf) (view.Outcome, err
 		WhatIf(context.Context, view.WhatIf) (view.Outcome, error)
 	})
 	if !ok {
-		return view.Outcome{}, fmt.Errorf("fleet: this node cannot tell what if: %w", ErrNotActive)
+		return view.Outcome{}, kinded{errors.New("fleet: this node cannot tell what if"), admin.KindUnavailable, "ask a node of a newer version"}
 	}
 	v, err := m.WhatIf(ctx, q)
 	return v, kind(err)
