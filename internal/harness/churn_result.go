@@ -33,7 +33,8 @@ type Phase struct {
 	Length  float64  `json:"length_s"`        // of the phase, as far as there were writes
 	State   string   `json:"state,omitempty"` // of the balance at that time
 	Why     string   `json:"why,omitempty"`
-	Held    string   `json:"held,omitempty"` // why the brake held
+	Held    string   `json:"held,omitempty"`  // why the brake held
+	Error   string   `json:"error,omitempty"` // why the phase did not end as it should
 
 	Writes   int64   `json:"writes"` // acknowledged
 	Goodput  float64 `json:"writes_per_s"`
