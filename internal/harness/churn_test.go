@@ -14,7 +14,7 @@ func TestNodesComeAndGoWhileClientsWrite(t *testing.T) {
 	long(t)
 	ctx := within(t, 5*time.Minute)
 	f := New(t, Config{Nodes: 6, Zones: 3, PurgeAfter: 2 * time.Second, Flags: []string{"--settle", "200ms"}})
-	r, err := f.Churn(ctx, ChurnConfig{Groups: 30, Every: 200 * time.Millisecond, Seed: 1, Progress: func(line string) { t.Log(line) }})
+	r, err := f.Churn(ctx, ChurnConfig{Groups: 30, Every: 200 * time.Millisecond, Seed: 1, Pause: 200 * time.Millisecond, Progress: func(line string) { t.Log(line) }})
 	for _, p := range r.Phases {
 		t.Logf("%-10s %5.1f s, %.0f writes/s, longest gap %.2f s (%s), %d members moved of at least %d, members %.2f, leaders %.2f of the average; %d retried, %d unknown",
 			p.Name, p.Seconds, p.Goodput, p.Gap, p.GapGroup, p.Moved, p.Least, p.MembersMax, p.LeadersMax, p.Retried, p.Unknown)
