@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -89,13 +90,14 @@ func (p *Phase) measure(ch *churn, before Counts) {
 	p.P50, p.P99, p.GapP99 = quantile(lap.Times, 0.5), quantile(lap.Times, 0.99), quantile(gaps, 0.99)
 }
 
-// quantile is in seconds; 0 of nothing. It sorts the times.
+// quantile is the least of the times, in seconds, that such a share of them does not
+// exceed; 0 of nothing. It sorts the times.
 func quantile(times []time.Duration, share float64) float64 {
 	if len(times) == 0 {
 		return 0
 	}
 	slices.Sort(times)
-	return times[min(int(share*float64(len(times))), len(times)-1)].Seconds()
+	return times[max(0, int(math.Ceil(share*float64(len(times))))-1)].Seconds()
 }
 
 // skew is how many more members, and leaders, the node with the most has than the
