@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/raftfleet/raftfleet/fleet/view"
 )
@@ -35,13 +34,7 @@ func (n adminNode) Skew(ctx context.Context) (view.Skew, error) {
 	if err := n.awaitFleet(ctx); err != nil {
 		return view.Skew{}, err
 	}
-	m, ok := any(n.Node).(interface {
-		Skew(context.Context) (view.Skew, error)
-	})
-	if !ok {
-		return view.Skew{}, fmt.Errorf("fleet: this node cannot tell the skew: %w", ErrNotActive)
-	}
-	v, err := m.Skew(ctx)
+	v, err := n.Node.Skew(ctx)
 	return v, kind(err)
 }
 
@@ -49,13 +42,7 @@ func (n adminNode) Explain(ctx context.Context, group string) (view.Explanation,
 	if err := n.awaitFleet(ctx); err != nil {
 		return view.Explanation{}, err
 	}
-	m, ok := any(n.Node).(interface {
-		Explain(context.Context, string) (view.Explanation, error)
-	})
-	if !ok {
-		return view.Explanation{}, fmt.Errorf("fleet: this node cannot explain groups: %w", ErrNotActive)
-	}
-	v, err := m.Explain(ctx, group)
+	v, err := n.Node.Explain(ctx, group)
 	return v, kind(err)
 }
 
@@ -63,13 +50,7 @@ func (n adminNode) WhatIf(ctx context.Context, q view.WhatIf) (view.Outcome, err
 	if err := n.awaitFleet(ctx); err != nil {
 		return view.Outcome{}, err
 	}
-	m, ok := any(n.Node).(interface {
-		WhatIf(context.Context, view.WhatIf) (view.Outcome, error)
-	})
-	if !ok {
-		return view.Outcome{}, fmt.Errorf("fleet: this node cannot tell what if: %w", ErrNotActive)
-	}
-	v, err := m.WhatIf(ctx, q)
+	v, err := n.Node.WhatIf(ctx, q)
 	return v, kind(err)
 }
 

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -81,16 +82,25 @@ func (n *Node) viewBalance(c *catalogue.Machine, r *planner.Report) view.Balance
 		}
 	}
 	v.Problems = append(v.Problems, infeasibleProblems(r.Infeasible, c, ns)...)
+	helpless := "" // why groups lack what they should have, where no move would help
+	for _, reason := range r.Infeasible {
+		switch reason.Kind {
+		case placement.NoQuorum, placement.FewNodes, placement.Stranded:
+			if p, more := infeasibleProblem(reason, c, ns); more {
+				helpless = cmp.Or(helpless, p.Reason)
+			}
+		}
+	}
 	if r.BrokenLimits != nil {
 		v.Problems = append(v.Problems, view.Problem{Kind: "limits", Thing: "limits", Reason: strings.ReplaceAll(r.BrokenLimits.Error(), "\n", "; "),
 			Remedy: "a newer program set them: run it on every node, or set them anew"})
 	}
-	v.State, v.Why = balanceState(&v, r)
+	v.State, v.Why = balanceState(&v, r, helpless)
 	return v
 }
 
 // balanceState says in a sentence how things stand.
-func balanceState(v *view.Balance, r *planner.Report) (state, why string) {
+func balanceState(v *view.Balance, r *planner.Report, helpless string) (state, why string) {
 	queued := 0
 	for _, q := range v.Queue {
 		queued += q.Groups
@@ -114,18 +124,15 @@ func balanceState(v *view.Balance, r *planner.Report) (state, why string) {
 			why += fmt.Sprintf(", at %.1f a minute about %s", v.PerMinute, (time.Duration(v.ETA) * time.Second).String())
 		}
 		return view.BalanceMoving, why
-	case queued > 0 && !r.QuietFrom.IsZero():
+	case r.Held[planner.HeldRestless] > 0:
 		return view.BalanceWaiting, fmt.Sprintf("%s to change when the nodes have been quiet, in %s", count(queued, "group"), until(r.QuietFrom))
-	case queued > 0 && !r.RestsUntil.IsZero():
+	case r.Held[planner.HeldResting] > 0:
 		return view.BalanceWaiting, fmt.Sprintf("%s to change when rested, the first in %s", count(queued, "group"), until(r.RestsUntil))
 	case queued > 0:
 		return view.BalanceWaiting, fmt.Sprintf("%s to change next", count(queued, "group"))
 	}
-	for _, reason := range r.Infeasible {
-		switch reason.Kind {
-		case placement.NoQuorum, placement.FewNodes, placement.Stranded:
-			return view.BalanceStuck, "no move would help what is left: " + v.Problems[0].Reason
-		}
+	if helpless != "" {
+		return view.BalanceStuck, "no move would help what is left: " + helpless
 	}
 	if len(v.Problems) > 0 {
 		return view.BalanceDone, "every group is where it should be, as far as there are nodes: " + v.Problems[0].Reason

@@ -83,7 +83,7 @@ agree with what was acknowledged. Data and logs are then kept.`,
 	f.IntVar(&o.Join, "join", 4, "nodes that join together")
 	f.IntVar(&o.Drain, "drain", 2, "nodes that are drained and stopped together")
 	f.IntVar(&o.Writers, "writers", 16, "clients with connections of their own; the groups are divided among them")
-	f.Float64Var(&o.Rate, "rate", 500, "writes a second that are due, over all groups")
+	f.Float64Var(&o.Rate, "rate", 300, "writes a second that are due, over all groups")
 	f.DurationVar(&o.PurgeAfter, "purge-after", 20*time.Second, "how long a node is gone before its members are replaced")
 	f.DurationVar(&o.Settle, "settle", 2*time.Second, "how long nodes must be quiet before members are balanced")
 	f.DurationVar(&o.Pause, "pause", 5*time.Second, "how long each phase goes on after the fleet is balanced")

@@ -16,7 +16,7 @@ var churnRows = []struct {
 }{
 	{"balanced after, s", func(p harness.Phase) string {
 		switch {
-		case p.Seconds == 0:
+		case p.Error != "":
 			return "not"
 		case p.Held != "":
 			return fmt.Sprintf("held %.1f", p.Seconds)
@@ -81,10 +81,13 @@ func (r churnResult) table(w io.Writer) error {
 		if p.Held != "" {
 			what = "the brake holds: " + p.Held
 		}
-		if p.Seconds == 0 {
-			what = "it did not end as it should"
+		if p.Error != "" {
+			what = "IT DID NOT END AS IT SHOULD: " + p.Error
 		}
-		fmt.Fprintf(w, "  %s%s: %s; the longest gap was that of %s\n", p.Name, nodes, what, p.GapGroup)
+		fmt.Fprintf(w, "  %s%s: %s\n", p.Name, nodes, what)
+		if p.GapGroup != "" {
+			fmt.Fprintf(w, "    the longest gap was that of %s, from %s on\n", p.GapGroup, p.GapFrom.Format("15:04:05.000"))
+		}
 	}
 	verdict := "all of them are accounted for"
 	if !r.Accounted {

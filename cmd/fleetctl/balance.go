@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strconv"
@@ -135,24 +136,52 @@ func ratio(r float64) string {
 	return strconv.FormatFloat(r, 'f', 2, 64)
 }
 
-func share(s float64) string {
+func shareOf(s float64) string {
 	if s == math.Trunc(s) {
 		return strconv.FormatFloat(s, 'f', 0, 64)
 	}
 	return strconv.FormatFloat(s, 'f', 1, 64)
 }
 
-// How far off its share a node or zone may be before that is worth a word: the same
-// that the planner allows where nobody changed its limits.
+// tolerance is how far off its share something may be, in percent, before that is
+// worth a word: as far as the planner lets it.
+type tolerance float64
+
 const (
-	offBy        = 0.05
+	usualTolerance tolerance = 5
+	// What the planner lets be off in any case.
 	leastMembers = 2
 	leastLeaders = 5
 )
 
-// off tells whether a number is further from its share than is usual.
-func off(have int, share float64, least float64) bool {
-	return share > 0 && math.Abs(float64(have)-share) >= max(least, offBy*share)
+// toleranceIn finds the tolerance among the limits.
+func toleranceIn(limits []view.BalanceLimit) tolerance {
+	for _, l := range limits {
+		if p, err := strconv.ParseFloat(l.Value, 64); err == nil && l.Name == "epsilon_percent" && p > 0 {
+			return tolerance(p)
+		}
+	}
+	return usualTolerance
+}
+
+// tolerance asks for it; where nobody tells, it is the usual one.
+func (a *app) tolerance(ctx context.Context) tolerance {
+	limits, err := a.limits(ctx)
+	if err != nil {
+		return usualTolerance
+	}
+	return toleranceIn(limits)
+}
+
+// off tells whether a number is further from its share than the planner lets it be.
+func (t tolerance) off(have int, share float64, least float64) bool {
+	if share <= 0 {
+		return false
+	}
+	const grain = 0.05 // shares are rounded on their way here
+	slack := max(least, share*float64(t)/100)
+	return float64(have) > max(share+slack, math.Ceil(share))+grain ||
+		float64(have) < min(share-min(slack, share/2), math.Floor(share))-grain
 }
 
 // membersAndLeaders counts both.

@@ -39,8 +39,8 @@ func newBalanceExplain(a *app) *cobra.Command {
 	return cmd
 }
 
-// standing says in a sentence how a group stands.
-func standing(e *view.Explanation) (state, sentence string) {
+// standingOf says in a sentence how a group stands.
+func standingOf(e *view.Explanation) (state, sentence string) {
 	has, wants := slices.Sorted(slices.Values(e.Members)), slices.Sorted(slices.Values(e.Target))
 	switch {
 	case e.Next != "" && e.Held != "":
@@ -56,14 +56,14 @@ func standing(e *view.Explanation) (state, sentence string) {
 }
 
 func (a *app) printExplanation(e *view.Explanation, most int) error {
-	if err := a.headline(standing(e)); err != nil {
+	if err := a.headline(standingOf(e)); err != nil {
 		return err
 	}
 	fmt.Fprintln(a.out)
 	cause := e.Reason
 	switch {
 	case e.Cause == "" && cause == "":
-		cause = "it was added so"
+		cause = "it was added there"
 	case cause == "":
 		cause = e.Cause
 	case e.Cause != "":
@@ -102,7 +102,7 @@ func (a *app) printExplanation(e *view.Explanation, most int) error {
 		if c.Rank > 0 {
 			rank = fmt.Sprint(c.Rank)
 		}
-		g.add(c.Node, c.Zone, c.State, rank, role, c.InZone, c.Members, share(c.Share), c.Why)
+		g.add(c.Node, c.Zone, c.State, rank, role, c.InZone, c.Members, shareOf(c.Share), c.Why)
 	}
 	return a.printCut(g, most, len(chosen))
 }

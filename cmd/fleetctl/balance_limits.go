@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -114,6 +115,8 @@ func (a *app) changeLimits(ctx context.Context, yes bool, values map[string]stri
 				continue // it has its default
 			}
 			to = l.Default
+		} else if d, err := time.ParseDuration(to); err == nil {
+			to = d.String() // as the fleet will show it
 		}
 		changes = append(changes, change{l.Name, l.Value, to})
 		words = append(words, fmt.Sprintf("%s from %s to %s", l.Name, l.Value, to))

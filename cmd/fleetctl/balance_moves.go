@@ -33,14 +33,9 @@ func newBalanceMoves(a *app) *cobra.Command {
 				case a.json():
 					return a.printJSON(moves)
 				case a.outTerminal: // how far it is, or why nothing moves
-					b, err := a.balance(ctx)
-					if err != nil {
+					if err := a.standing(ctx, len(moves)); err != nil || len(moves) == 0 {
 						return err
 					}
-					if err := a.headline(b.State, b.Why); err != nil || len(moves) == 0 {
-						return err
-					}
-					fmt.Fprintln(a.out)
 				}
 				return a.printMoves(moves, cut.most(a))
 			})

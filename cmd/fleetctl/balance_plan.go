@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -28,9 +27,10 @@ func newBalancePlan(a *app) *cobra.Command {
 				return err
 			case a.json():
 				return a.printJSON(moves)
-			case len(moves) == 0 && a.outTerminal:
-				_, err := fmt.Fprintln(a.out, "nothing is planned: what should change has begun; fleetctl balance moves lists that")
-				return err
+			case a.outTerminal: // why it does not begin
+				if err := a.standing(cmd.Context(), len(moves)); err != nil || len(moves) == 0 {
+					return err
+				}
 			}
 			return a.printPlanned(moves, cut.most(a), len(moves))
 		},

@@ -35,7 +35,7 @@ func newBalanceSkew(a *app) *cobra.Command {
 				if a.json() {
 					return a.printJSON(s)
 				}
-				return a.printSkew(&s, cut.most(a))
+				return a.printSkew(&s, cut.most(a), a.tolerance(ctx))
 			})
 		},
 	}
@@ -50,24 +50,23 @@ func (a *app) skew(ctx context.Context) (view.Skew, error) {
 
 // uneven are the things that are further off their share than is usual, in words, the
 // worst first.
-func uneven(s *view.Skew) []string {
+func uneven(s *view.Skew, t tolerance) []string {
 	type word struct {
 		text string
 		by   float64
 	}
 	var words []word
 	say := func(thing string, have int, share, least float64, what string) {
-		if off(have, share, least) {
-			r := float64(have) / share
-			words = append(words, word{fmt.Sprintf("%s has %.2f times its share of %s", thing, r, what), math.Abs(r - 1)})
+		if t.off(have, share, least) {
+			words = append(words, word{fmt.Sprintf("%s has %s, its share is %s", thing, plural(have, what), shareOf(share)), math.Abs(float64(have)/share - 1)})
 		}
 	}
 	for _, z := range s.Zones {
-		say("zone "+z.Zone, z.Members, z.Share, leastMembers, "members")
+		say("zone "+z.Zone, z.Members, z.Share, leastMembers, "member")
 	}
 	for _, n := range s.Nodes {
-		say("node "+n.Node, n.Members, n.Share, leastMembers, "members")
-		say("node "+n.Node, n.Leaders, n.LeaderShare, leastLeaders, "leaders")
+		say("node "+n.Node, n.Members, n.Share, leastMembers, "member")
+		say("node "+n.Node, n.Leaders, n.LeaderShare, leastLeaders, "leader")
 	}
 	slices.SortStableFunc(words, func(a, b word) int { return cmp.Compare(b.by, a.by) })
 	out := make([]string, len(words))
@@ -89,8 +88,8 @@ func lacking(s *view.Skew) string {
 	return strings.Join(out, ", ")
 }
 
-func (a *app) printSkew(s *view.Skew, most int) error {
-	words := uneven(s)
+func (a *app) printSkew(s *view.Skew, most int, t tolerance) error {
+	words := uneven(s, t)
 	state, why := "even", fmt.Sprintf("at most %.2f times its share of members on a node, and %.2f of leaders", s.MemberMax, s.LeaderMax)
 	if len(words) > 0 {
 		state, why = "uneven", firstOf(words, 3)
@@ -104,16 +103,16 @@ func (a *app) printSkew(s *view.Skew, most int) error {
 	fmt.Fprintln(a.out)
 	zones := &grid{header: []string{"ZONE", "NODES", "WEIGHT", "MEMBERS", "SHARE", "RATIO", "LEADERS"}}
 	for _, z := range s.Zones {
-		zones.add(z.Zone, z.Nodes, z.Weight, z.Members, share(z.Share), a.ratioCell(z.Ratio, off(z.Members, z.Share, leastMembers)), z.Leaders)
+		zones.add(z.Zone, z.Nodes, z.Weight, z.Members, shareOf(z.Share), a.ratioCell(z.Ratio, t.off(z.Members, z.Share, leastMembers)), z.Leaders)
 	}
 	if err := a.printGrid(zones); err != nil {
 		return err
 	}
 	fmt.Fprintln(a.out)
 	g := &grid{header: []string{"NODE", "ZONE", "STATE", "WEIGHT", "MEMBERS", "SHARE", "RATIO", "LEADERS", "LEADER SHARE", "LEADER RATIO"}}
-	for _, n := range worstFirst(s.Nodes) {
-		g.add(n.Node, n.Zone, n.State, n.Weight, n.Members, share(n.Share), a.ratioCell(n.Ratio, off(n.Members, n.Share, leastMembers)),
-			n.Leaders, share(n.LeaderShare), a.ratioCell(n.LeaderRatio, off(n.Leaders, n.LeaderShare, leastLeaders)))
+	for _, n := range worstFirst(s.Nodes, t) {
+		g.add(n.Node, n.Zone, n.State, n.Weight, n.Members, shareOf(n.Share), a.ratioCell(n.Ratio, t.off(n.Members, n.Share, leastMembers)),
+			n.Leaders, shareOf(n.LeaderShare), a.ratioCell(n.LeaderRatio, t.off(n.Leaders, n.LeaderShare, leastLeaders)))
 	}
 	if err := a.printCut(g, most, len(s.Nodes)); err != nil {
 		return err
@@ -124,19 +123,19 @@ func (a *app) printSkew(s *view.Skew, most int) error {
 // ratioCell marks, for people, what is off.
 func (a *app) ratioCell(r float64, off bool) string {
 	if a.outTerminal && off {
-		return ratio(r) + " !"
+		return fmt.Sprintf("%.2f !", r)
 	}
 	return ratio(r)
 }
 
 // worstFirst puts the nodes that are off before the others, which stand by zone and
 // name, so that a long list may be cut.
-func worstFirst(nodes []view.SkewNode) []view.SkewNode {
+func worstFirst(nodes []view.SkewNode, t tolerance) []view.SkewNode {
 	badness := func(n *view.SkewNode) float64 {
 		switch {
 		case n.Share == 0 && n.Members > 0: // it should have none
 			return math.MaxFloat64
-		case off(n.Members, n.Share, leastMembers), off(n.Leaders, n.LeaderShare, leastLeaders):
+		case t.off(n.Members, n.Share, leastMembers), t.off(n.Leaders, n.LeaderShare, leastLeaders):
 			return max(math.Abs(n.Ratio-1), math.Abs(n.LeaderRatio-1))
 		}
 		return 0
@@ -151,7 +150,7 @@ func worstFirst(nodes []view.SkewNode) []view.SkewNode {
 // firstOf joins the first of some words and counts the rest.
 func firstOf(words []string, most int) string {
 	if len(words) <= most {
-		return strings.Join(words, ", ")
+		return strings.Join(words, "; ")
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(words[:most], ", "), len(words)-most)
+	return fmt.Sprintf("%s; and %d more", strings.Join(words[:most], "; "), len(words)-most)
 }

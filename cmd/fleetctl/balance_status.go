@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,6 +59,29 @@ func (a *app) balance(ctx context.Context) (view.Balance, error) {
 	return fetch(ctx, a, func(ctx context.Context, c *admin.Client) (view.Balance, error) { return c.Balance(ctx) })
 }
 
+// causes say what the causes of a change are, the most urgent first in a queue.
+var causes = map[string]string{
+	"create":  "new groups get their members",
+	"repair":  "members are lost, or on nodes that are gone",
+	"drain":   "members are on nodes that are drained",
+	"resize":  "the groups shall have more members, or fewer",
+	"spread":  "the groups are in fewer zones than they could be",
+	"balance": "nodes have more than their share of members, or less",
+	"lead":    "other members shall lead",
+}
+
+// standing prints how balancing stands as the first line above a list of so many lines.
+func (a *app) standing(ctx context.Context, lines int) error {
+	b, err := a.balance(ctx)
+	if err == nil {
+		err = a.headline(b.State, b.Why)
+	}
+	if err == nil && lines > 0 {
+		_, err = fmt.Fprintln(a.out)
+	}
+	return err
+}
+
 func (a *app) printBalance(b *view.Balance) error {
 	if a.json() {
 		return a.printJSON(b)
@@ -78,12 +102,6 @@ func (a *app) printBalance(b *view.Balance) error {
 	if b.Held != "" {
 		facts.add("brake", b.Held)
 	}
-	if !b.QuietFrom.IsZero() {
-		facts.add("waits for quiet until", moment(b.QuietFrom))
-	}
-	if !b.Rests.IsZero() {
-		facts.add("first group rested at", moment(b.Rests))
-	}
 	facts.add("moving", fmt.Sprintf("%d of at most %d", b.Moving, b.MoveLimit))
 	facts.add("left", b.Left)
 	done := fmt.Sprint(b.Done)
@@ -95,6 +113,15 @@ func (a *app) printBalance(b *view.Balance) error {
 	if b.ETA > 0 {
 		facts.add("to go", "about "+span(b.ETA))
 	}
+	held := func(hold string) bool {
+		return slices.ContainsFunc(b.Holds, func(h view.BalanceHold) bool { return h.Hold == hold })
+	}
+	if held("restless") {
+		facts.add("waits for quiet until", moment(b.QuietFrom))
+	}
+	if held("resting") {
+		facts.add("first group rested at", moment(b.Rests))
+	}
 	facts.add("planner", b.Planner)
 	facts.add("decided", moment(b.At))
 	if err := a.printGrid(facts); err != nil {
@@ -102,9 +129,9 @@ func (a *app) printBalance(b *view.Balance) error {
 	}
 	if len(b.Queue) > 0 {
 		fmt.Fprintln(a.out)
-		g := &grid{header: []string{"TO CHANGE FOR", "GROUPS"}}
+		g := &grid{header: []string{"TO CHANGE", "GROUPS", "BECAUSE"}}
 		for _, q := range b.Queue {
-			g.add(q.Cause, q.Groups)
+			g.add(q.Cause, q.Groups, causes[q.Cause])
 		}
 		if err := a.printGrid(g); err != nil {
 			return err

@@ -59,15 +59,15 @@ func newBalanceWhatIf(a *app) *cobra.Command {
 			if a.json() {
 				return a.printJSON(o)
 			}
-			return a.printOutcome(&o, &q, cut.most(a))
+			return a.printOutcome(&o, &q, cut.most(a), a.tolerance(cmd.Context()))
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&q.Remove, "remove", nil, "a node that is gone for good; may be repeated, as all of these")
-	f.StringArrayVar(&q.Drain, "drain", nil, "a node that is drained")
-	f.StringArrayVar(&q.ZoneDown, "zone-down", nil, "a zone all of whose nodes are gone for good")
-	f.StringArrayVar(&add, "add", nil, "nodes that come, as ZONE, ZONE:WEIGHT or ZONE:WEIGHTxCOUNT")
-	f.StringArrayVar(&weights, "weight", nil, "another weight of a node, as NODE=WEIGHT")
+	f.StringArrayVar(&q.Remove, "remove", nil, "a `NODE` that is gone for good; may be repeated, as all of these")
+	f.StringArrayVar(&q.Drain, "drain", nil, "a `NODE` that is drained")
+	f.StringArrayVar(&q.ZoneDown, "zone-down", nil, "a `ZONE` all of whose nodes are gone for good")
+	f.StringArrayVar(&add, "add", nil, "nodes that come, as `ZONE[:WEIGHT[xCOUNT]]`")
+	f.StringArrayVar(&weights, "weight", nil, "another weight of a node, as `NODE=WEIGHT`")
 	cut.flags(cmd, 10)
 	_ = cmd.RegisterFlagCompletionFunc("remove", a.completeNodes)
 	_ = cmd.RegisterFlagCompletionFunc("drain", a.completeNodes)

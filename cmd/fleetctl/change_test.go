@@ -154,6 +154,15 @@ func TestDrainWaitsAndShowsHowFarItIs(t *testing.T) {
 	}
 }
 
+func TestADrainTellsOfAPause(t *testing.T) {
+	s := newStand(t)
+	s.node.Do(func(n *admintest.Node) { n.Balancing.State.Pause = &view.BalancePause{By: "ann", Reason: "switch"} })
+	code, _, errs := s.run("node", "drain", "b", "--no-wait")
+	if code != 0 || errs != "note: moves are paused by ann: switch; its members stay until fleetctl balance resume\n" {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+}
+
 func TestDrainThatDoesNotEnd(t *testing.T) {
 	s := newStand(t)
 	s.node.Do(func(n *admintest.Node) {

@@ -50,14 +50,7 @@ func newDoctor(a *app) *cobra.Command {
 				return err
 			}
 			if s.Joining == nil {
-				b, known, err := a.lookAtBalance(ctx)
-				switch {
-				case err != nil && s.Catalogue.Leader == "": // that is told, and explains it
-				case err != nil:
-					d.add("balance", false, "", err)
-				case known:
-					d.examineBalance(&b, &s)
-				}
+				a.examineBalance(ctx, &d, &s)
 			}
 			d.examine(&s)
 			if a.json() {
@@ -82,7 +75,7 @@ func newDoctor(a *app) *cobra.Command {
 func (d *diagnosis) add(name string, ok bool, detail string, err error) {
 	c := check{Name: name, OK: ok, Detail: detail}
 	if err != nil {
-		c.Detail, c.Remedy = err.Error(), admin.RemedyOf(err)
+		c.Detail, c.Remedy = inWords(err.Error()), inWords(admin.RemedyOf(err))
 	}
 	d.Checks = append(d.Checks, c)
 }

@@ -56,6 +56,7 @@ func inWords(s string) string {
 	for _, sentinel := range []string{": invalid argument", ": refused"} {
 		s = strings.TrimSuffix(s, sentinel) // the exit code says it, and the text before says why
 	}
+	s = strings.Replace(s, "planner: invalid limit: ", "", 1) // the text after it names the limit
 	s = parsing.ReplaceAllString(s, "")
 	return strings.NewReplacer("context deadline exceeded", "the time is over", "context canceled", "it was given up").Replace(s)
 }

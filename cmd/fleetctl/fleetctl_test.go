@@ -87,7 +87,8 @@ func (s *stand) asked(want ...string) {
 	var got []string
 	for _, c := range s.node.Called() {
 		switch name, _, _ := strings.Cut(c, " "); name {
-		case "Status", "NodeDetail", "CheckNode", "DrainProgress", "ListGroups", "GroupStatus", "Events":
+		case "Status", "NodeDetail", "CheckNode", "DrainProgress", "ListGroups", "GroupStatus", "Events",
+			"Balance", "Plan", "Moves", "Skew", "Explain", "WhatIf", "Limits":
 		default:
 			got = append(got, c)
 		}

@@ -49,6 +49,7 @@ func newNodeDrain(a *app) *cobra.Command {
 			if err := a.request(ctx, func(ctx context.Context, c *admin.Client) error { return c.Drain(ctx, node) }); err != nil {
 				return err
 			}
+			a.notePause(ctx)
 			if noWait {
 				return a.say(map[string]any{"done": "drain", "node": node, "waited": false}, "node %s is draining", node)
 			}
@@ -68,6 +69,13 @@ func newNodeDrain(a *app) *cobra.Command {
 	cmd.Flags().BoolVar(&noWait, "no-wait", false, "return as soon as the drain has begun")
 	cmd.Flags().DurationVar(&limit, "wait-timeout", 0, "how long to wait; after it the exit code is 5 (0 = no limit)")
 	return cmd
+}
+
+// notePause warns who waits for members to move while moves are paused.
+func (a *app) notePause(ctx context.Context) {
+	if b, err := a.balance(ctx); err == nil && b.Pause != nil {
+		fmt.Fprintln(a.errs, oneLine("note: moves are "+pausedBy(b.Pause)+"; its members stay until fleetctl balance resume"))
+	}
 }
 
 // awaitDrain returns the progress of a drain that is done.

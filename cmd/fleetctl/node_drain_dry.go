@@ -40,7 +40,7 @@ func (a *app) dryDrain(ctx context.Context, node string, most int) error {
 			return err
 		}
 	}
-	if err := a.printBeforeAndAfter(&o.Before, &o.After, most); err != nil {
+	if err := a.printBeforeAndAfter(&o.Before, &o.After, most, a.tolerance(ctx)); err != nil {
 		return err
 	}
 	return a.printProblems(o.Problems)

@@ -137,11 +137,12 @@ func TestForgetSaysHowFarItCame(t *testing.T) {
 
 func TestErrorsAreInWords(t *testing.T) {
 	for from, want := range map[string]string{
-		`fleet: add group "g": give 1 to 9: invalid argument`:                                     `add group "g": give 1 to 9`,
-		"recover: it needs no recovery: refused":                                                  "recover: it needs no recovery",
-		"context deadline exceeded; last: no leader":                                              "the time is over; last: no leader",
-		`invalid argument "x" for "--after" flag: strconv.ParseUint: parsing "x": invalid syntax`: `invalid argument "x" for "--after" flag: invalid syntax`,
-		`the fleet: it is refused`:                                                                `the fleet: it is refused`,
+		`fleet: add group "g": give 1 to 9: invalid argument`:                                        `add group "g": give 1 to 9`,
+		"recover: it needs no recovery: refused":                                                     "recover: it needs no recovery",
+		"context deadline exceeded; last: no leader":                                                 "the time is over; last: no leader",
+		`invalid argument "x" for "--after" flag: strconv.ParseUint: parsing "x": invalid syntax`:    `invalid argument "x" for "--after" flag: invalid syntax`,
+		`fleet: set limits: planner: invalid limit: moves is "-3": give 0 or more: invalid argument`: `set limits: moves is "-3": give 0 or more`,
+		`the fleet: it is refused`:                                                                   `the fleet: it is refused`,
 	} {
 		if got := inWords(from); got != want {
 			t.Errorf("%q became %q, want %q", from, got, want)

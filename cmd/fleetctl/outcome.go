@@ -29,7 +29,7 @@ func effort(o *view.Outcome) string {
 func losses(o *view.Outcome) string {
 	var out []string
 	if o.QuorumsLost > 0 {
-		out = append(out, plural(o.QuorumsLost, "group")+" would lose their quorum")
+		out = append(out, plural(o.QuorumsLost, "group")+" would have no quorum")
 	}
 	if o.SpreadsLost > 0 {
 		out = append(out, plural(o.SpreadsLost, "group")+" would be in fewer zones")
@@ -40,7 +40,7 @@ func losses(o *view.Outcome) string {
 	return strings.Join(out, ", ")
 }
 
-func (a *app) printOutcome(o *view.Outcome, q *view.WhatIf, most int) error {
+func (a *app) printOutcome(o *view.Outcome, q *view.WhatIf, most int, t tolerance) error {
 	if err := a.headline(question(q), effort(o)); err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (a *app) printOutcome(o *view.Outcome, q *view.WhatIf, most int) error {
 		}
 	}
 	for _, print := range []func() error{
-		func() error { return a.printBeforeAndAfter(&o.Before, &o.After, most) },
+		func() error { return a.printBeforeAndAfter(&o.Before, &o.After, most, t) },
 		func() error { return a.printLost(o, most) },
 		func() error {
 			if len(o.Moves) == 0 {
@@ -74,7 +74,7 @@ func (a *app) printLost(o *view.Outcome, most int) error {
 		header string
 		groups []string
 		total  int
-	}{{"LOSES ITS QUORUM", o.LoseQuorum, o.QuorumsLost}, {"ENDS IN FEWER ZONES", o.LoseSpread, o.SpreadsLost}} {
+	}{{"WITHOUT A QUORUM", o.LoseQuorum, o.QuorumsLost}, {"IN FEWER ZONES", o.LoseSpread, o.SpreadsLost}} {
 		if len(l.groups) == 0 {
 			continue
 		}
@@ -92,7 +92,7 @@ func (a *app) printLost(o *view.Outcome, most int) error {
 
 // printBeforeAndAfter shows two skews side by side: the fleet, its zones, and the
 // nodes that change, the most changed first.
-func (a *app) printBeforeAndAfter(before, after *view.Skew, most int) error {
+func (a *app) printBeforeAndAfter(before, after *view.Skew, most int, allowed tolerance) error {
 	fmt.Fprintln(a.out)
 	fleet := &grid{header: []string{"FLEET", "NOW", "THEN"}}
 	fleet.add("nodes", serving(before.Nodes), serving(after.Nodes))
@@ -107,7 +107,7 @@ func (a *app) printBeforeAndAfter(before, after *view.Skew, most int) error {
 	zones := &grid{header: []string{"ZONE", "NODES", "NODES THEN", "MEMBERS", "MEMBERS THEN", "RATIO", "RATIO THEN"}}
 	for _, z := range paired(before.Zones, after.Zones, func(z *view.SkewZone) string { return z.Zone }) {
 		b, t := cmp.Or(z.before, &view.SkewZone{}), cmp.Or(z.after, &view.SkewZone{})
-		zones.add(z.name, b.Nodes, t.Nodes, b.Members, t.Members, a.ratioCell(b.Ratio, off(b.Members, b.Share, leastMembers)), a.ratioCell(t.Ratio, off(t.Members, t.Share, leastMembers)))
+		zones.add(z.name, b.Nodes, t.Nodes, b.Members, t.Members, a.ratioCell(b.Ratio, allowed.off(b.Members, b.Share, leastMembers)), a.ratioCell(t.Ratio, allowed.off(t.Members, t.Share, leastMembers)))
 	}
 	if err := a.printGrid(zones); err != nil {
 		return err
@@ -134,8 +134,8 @@ func (a *app) printBeforeAndAfter(before, after *view.Skew, most int) error {
 		if n.after == nil {
 			state = "gone"
 		}
-		g.add(n.name, cmp.Or(t.Zone, b.Zone), state, b.Members, t.Members, a.ratioCell(b.Ratio, off(b.Members, b.Share, leastMembers)),
-			a.ratioCell(t.Ratio, off(t.Members, t.Share, leastMembers)), b.Leaders, t.Leaders)
+		g.add(n.name, cmp.Or(t.Zone, b.Zone), state, b.Members, t.Members, a.ratioCell(b.Ratio, allowed.off(b.Members, b.Share, leastMembers)),
+			a.ratioCell(t.Ratio, allowed.off(t.Members, t.Share, leastMembers)), b.Leaders, t.Leaders)
 	}
 	return a.printCut(g, most, len(changed))
 }

@@ -96,7 +96,7 @@ var tones = map[string]string{
 	"moving": "33", "waiting": "33", "uneven": "33",
 	"inactive": "90",
 	"dead":     "31", "failed": "31", "unresponsive": "31", "no leader": "31",
-	"paused": "31", "held": "31", "stuck": "31", "short": "31",
+	"paused": "31", "held": "31", "stuck": "31", "short": "31", "beware": "31",
 }
 
 func (a *app) paint(s string) string {

@@ -162,6 +162,7 @@ func (ch *churn) phase(ctx context.Context, p phase) error {
 	}
 	r.measure(ch, before)
 	if err != nil {
+		r.Error = err.Error()
 		return fmt.Errorf("harness: churn: %s: %w: %w", p.name, ErrChurn, err)
 	}
 	return nil

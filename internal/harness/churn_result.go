@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,8 @@ type Phase struct {
 	Length  float64  `json:"length_s"`        // of the phase, as far as there were writes
 	State   string   `json:"state,omitempty"` // of the balance at that time
 	Why     string   `json:"why,omitempty"`
-	Held    string   `json:"held,omitempty"` // why the brake held
+	Held    string   `json:"held,omitempty"`  // why the brake held
+	Error   string   `json:"error,omitempty"` // why the phase did not end as it should
 
 	Writes   int64   `json:"writes"` // acknowledged
 	Goodput  float64 `json:"writes_per_s"`
@@ -44,8 +46,10 @@ type Phase struct {
 	Unknown  int64   `json:"unknown"` // whether applied
 	Gap      float64 `json:"gap_max_s"`
 	GapGroup string  `json:"gap_max_group"`
-	GapP99   float64 `json:"gap_p99_s"` // over the groups
-	Late     float64 `json:"late_max_s"`
+	// GapFrom is when the longest gap began, to be looked up in the nodes' logs.
+	GapFrom time.Time `json:"gap_max_from"`
+	GapP99  float64   `json:"gap_p99_s"` // over the groups
+	Late    float64   `json:"late_max_s"`
 
 	Moved int `json:"members_moved"`
 	// Least is how many must: the share of nodes that join, what nodes had that left.
@@ -76,20 +80,24 @@ func (p *Phase) measure(ch *churn, before Counts) {
 	p.Goodput = float64(p.Writes) / p.Length
 	p.Failed, p.Retried, p.Unknown = now.Failed-before.Failed, now.Refused-before.Refused, now.Unknown-before.Unknown
 	p.Late = lap.Late.Seconds()
-	if len(lap.Gaps) > 0 {
-		longest := slices.Max(lap.Gaps)
-		p.Gap, p.GapGroup = longest.Seconds(), ch.Groups()[slices.Index(lap.Gaps, longest)]
+	gaps := make([]time.Duration, len(lap.Gaps))
+	for i, g := range lap.Gaps {
+		gaps[i] = g.Time
+		if s := g.Time.Seconds(); s > p.Gap {
+			p.Gap, p.GapGroup, p.GapFrom = s, ch.pace.groups[i].group, g.From
+		}
 	}
-	p.P50, p.P99, p.GapP99 = quantile(lap.Times, 0.5), quantile(lap.Times, 0.99), quantile(lap.Gaps, 0.99)
+	p.P50, p.P99, p.GapP99 = quantile(lap.Times, 0.5), quantile(lap.Times, 0.99), quantile(gaps, 0.99)
 }
 
-// quantile is in seconds; 0 of nothing. It sorts the times.
+// quantile is the least of the times, in seconds, that such a share of them does not
+// exceed; 0 of nothing. It sorts the times.
 func quantile(times []time.Duration, share float64) float64 {
 	if len(times) == 0 {
 		return 0
 	}
 	slices.Sort(times)
-	return times[min(int(share*float64(len(times))), len(times)-1)].Seconds()
+	return times[max(0, int(math.Ceil(share*float64(len(times))))-1)].Seconds()
 }
 
 // skew is how many more members, and leaders, the node with the most has than the

@@ -48,7 +48,7 @@ type paced struct {
 	*tally
 	mu  sync.Mutex
 	due time.Time // of the write on its way; zero when there is none
-	gap time.Duration
+	gap Gap
 }
 
 // StartPace starts the clients. Finish ends them.
@@ -121,7 +121,8 @@ func (g *paced) answered(due time.Time) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	took := time.Since(due)
-	g.due, g.gap = time.Time{}, max(g.gap, took)
+	g.due = time.Time{}
+	g.gap.widen(due, took)
 	return took
 }
 
@@ -132,10 +133,22 @@ type Lap struct {
 	Times []time.Duration
 	// Gaps are the longest of them for each group, in the order of PaceConfig.Groups;
 	// one that lasts is a part of this and of the next Lap.
-	Gaps []time.Duration
+	Gaps []Gap
 	// Late is by how much a write was sent too late, at most, although none to its group
 	// was on its way: what of all times may be the fault of the one who measures.
 	Late time.Duration
+}
+
+// Gap is how long a group could not be written to, and from when on.
+type Gap struct {
+	From time.Time
+	Time time.Duration
+}
+
+func (g *Gap) widen(from time.Time, took time.Duration) {
+	if took > g.Time {
+		*g = Gap{from, took}
+	}
 }
 
 // Lap returns what was measured since the last call and begins anew.
@@ -150,13 +163,13 @@ func (p *Pace) Lap() Lap {
 	return lap
 }
 
-func (g *paced) lap() time.Duration {
+func (g *paced) lap() Gap {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	gap := g.gap
 	if !g.due.IsZero() {
-		gap = max(gap, time.Since(g.due))
+		gap.widen(g.due, time.Since(g.due))
 	}
-	g.gap = 0
+	g.gap = Gap{}
 	return gap
 }
