@@ -36,6 +36,17 @@ func (p *Planner) SetGroup(g Group) { p.ledger.setGroup(g) }
 // RemoveGroup tells that a group is gone.
 func (p *Planner) RemoveGroup(id ident.GroupID) { p.ledger.removeGroup(id) }
 
+// Update tells of everything at once: nodes and groups that the input does not
+// have are gone. What has not changed costs a comparison. A policy other than
+// before changes what is fair for all, as if all was new.
+func (p *Planner) Update(in Input) {
+	if in.Policy.withDefaults() != p.ledger.policy {
+		p.ledger = ledgerOf(in)
+		return
+	}
+	p.ledger.update(in)
+}
+
 // Plan says what should change.
 func (p *Planner) Plan() Result {
 	l := p.ledger
