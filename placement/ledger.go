@@ -124,10 +124,13 @@ func (g *groupEntry) because(kind Kind, from, to ident.NodeID) {
 
 func (g *groupEntry) has(node int32) bool { return slices.Contains(g.members, node) }
 
-func newLedger(policy Policy) *ledger {
+// newLedger returns an empty book with room for so many nodes and groups.
+func newLedger(policy Policy, nodes, groups int) *ledger {
 	policy = policy.withDefaults()
 	l := &ledger{policy: policy, stale: true, spreadOf: 1,
-		byID: make(map[ident.NodeID]int32), zoneByID: make(map[string]int32), groupByID: make(map[ident.GroupID]int32),
+		nodes: make([]nodeEntry, 0, nodes), order: make([]int32, 0, nodes), active: make([]int32, 0, nodes),
+		seats: make([]seat, 0, nodes), groups: make([]groupEntry, 0, groups),
+		byID: make(map[ident.NodeID]int32, nodes), zoneByID: make(map[string]int32), groupByID: make(map[ident.GroupID]int32, groups),
 		costs: make(map[int]int64), prices: make(map[int64]int)}
 	permille := uint64(policy.EpsilonPermille)
 	l.members = bounds{permille: permille, slack: uint64(policy.MemberSlack) * unit}

@@ -34,8 +34,7 @@ func Plan(in Input) Result {
 
 // ledgerOf is the book of an input.
 func ledgerOf(in Input) *ledger {
-	l := newLedger(in.Policy)
-	l.groups = make([]groupEntry, 0, len(in.Groups))
+	l := newLedger(in.Policy, len(in.Nodes), len(in.Groups))
 	l.update(in)
 	return l
 }

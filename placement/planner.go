@@ -19,7 +19,7 @@ type Planner struct {
 }
 
 // NewPlanner returns a planner that knows no nodes and no groups.
-func NewPlanner(policy Policy) *Planner { return &Planner{ledger: newLedger(policy)} }
+func NewPlanner(policy Policy) *Planner { return &Planner{ledger: newLedger(policy, 0, 0)} }
 
 // SetNode tells of a node that is new, or has another zone, weight or state.
 func (p *Planner) SetNode(n Node) { p.ledger.setNode(n) }
