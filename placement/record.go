@@ -29,7 +29,7 @@ func (l *ledger) removeNode(id ident.NodeID) {
 	l.stale = true
 	l.changeNode(n, true, func(e *nodeEntry) {
 		e.Node, e.known, e.counts = Node{ID: id}, false, false
-		e.zone, e.rank, e.seat = none, none, none
+		e.zone, e.rank, e.fill = none, none, none
 		e.load, e.share = account{}, account{}
 	})
 	l.forget(n)
