@@ -16,6 +16,9 @@ func (a account) lower(b account) bool {
 	return lessProduct(uint64(a.have), max(b.fair, 1), uint64(b.have), max(a.fair, 1))
 }
 
+// fills is how many values fill has.
+const fills = 3
+
 // fill is 0 for a node that has less than half of what is fair, which balancing
 // would not leave as it is, 1 for one that is still below it, else 2.
 func (a account) fill() int {
@@ -25,7 +28,7 @@ func (a account) fill() int {
 	case have < a.fair:
 		return 1
 	}
-	return 2
+	return fills - 1
 }
 
 // floor and ceiling are what is fair, rounded to whole members.

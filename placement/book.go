@@ -14,7 +14,7 @@ func (l *ledger) put(g, n int32) {
 	e.members = slices.Insert(e.members, at, n)
 	node.hosted = append(node.hosted, g)
 	node.load.have += e.price
-	l.refill(node)
+	l.refill(n)
 	l.count(e, node, 1)
 	l.lookAtSpread(g, e)
 }
@@ -29,17 +29,9 @@ func (l *ledger) take(g, n int32) {
 	e.members = slices.Delete(e.members, at, at+1)
 	node.hosted = without(node.hosted, g)
 	node.load.have -= e.price
-	l.refill(node)
+	l.refill(n)
 	l.count(e, node, -1)
 	l.lookAtSpread(g, e)
-}
-
-// refill keeps what a node's seat says of it. Outside of a plan seats may be out
-// of date: refresh makes them.
-func (l *ledger) refill(node *nodeEntry) {
-	if l.journal.open && node.seat != none {
-		l.seats[node.seat].fill = int32(node.load.fill())
-	}
 }
 
 // count keeps what the division of leaders is made from.

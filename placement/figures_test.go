@@ -3,6 +3,7 @@ package placement
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 
 	"github.com/raftfleet/raftfleet/internal/ident"
@@ -89,6 +90,9 @@ func TestFortyJoinsAndLeaves(t *testing.T) {
 			nodes = append(nodes[:i:i], nodes[i+1:]...)
 		}
 		r := p.Plan()
+		if step%8 == 0 && !reflect.DeepEqual(r, Plan(p.Input())) {
+			t.Fatalf("step %d: the planner says what Plan does not say", step)
+		}
 		for _, m := range r.Moves {
 			if m.Kind != Lead && m.To != 0 {
 				moved++

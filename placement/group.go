@@ -41,6 +41,20 @@ func compareRecords(a, b Group) int {
 		slices.Compare(a.Members, b.Members), slices.Compare(a.Voters, b.Voters))
 }
 
+// canonicalGroups returns the records by identifier, each once.
+func canonicalGroups(groups []Group) []Group {
+	sorted := groups
+	if !slices.IsSortedFunc(groups, compareRecords) {
+		sorted = slices.SortedFunc(slices.Values(groups), compareRecords)
+	}
+	for i := 1; i < len(sorted); i++ {
+		if sorted[i].ID == sorted[i-1].ID {
+			return slices.CompactFunc(slices.Clone(sorted), func(a, b Group) bool { return a.ID == b.ID })
+		}
+	}
+	return sorted
+}
+
 // Target is what a group should have from now on.
 type Target struct {
 	Group   ident.GroupID  `json:"group"`

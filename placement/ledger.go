@@ -25,7 +25,6 @@ type ledger struct {
 	byID      map[ident.NodeID]int32 // known nodes, and those that groups mention
 	order     []int32                // known nodes by identifier
 	active    []int32                // those of them that may get something
-	seats     []seat                 // the same, with what the choice of one reads
 	stale     bool                   // order, active and zones are out of date
 
 	zones     []zoneEntry
@@ -61,7 +60,8 @@ type nodeEntry struct {
 	known    bool // false: only mentioned by groups
 	zone     int32
 	rank     int32 // place in ledger.order
-	seat     int32 // place in ledger.active, none if it may get nothing
+	fill     int32 // the shelf of its zone on which its seat is, none if it may get nothing
+	seat     int32 // place on that shelf
 	hash     uint64
 	counts   bool    // takes part in the division of what is fair
 	mentions []int32 // groups whose record names it, in no particular order
@@ -74,13 +74,6 @@ type nodeEntry struct {
 	gained   uint64  // grows when balancing gives it a member
 }
 
-// seat is what the choice of a node for a new member reads of it. It is a copy,
-// as that choice looks at all nodes for each member.
-type seat struct {
-	hash             uint64
-	node, zone, fill int32
-}
-
 type zoneEntry struct {
 	name   string
 	weight uint64 // of the nodes that count
@@ -88,6 +81,8 @@ type zoneEntry struct {
 	active int    // nodes that may get something
 	room   int    // active, as far as it matters to spread
 	nodes  []int32
+
+	shelves [fills][]seat // its active nodes by how full they are, in no particular order
 }
 
 type groupEntry struct {
@@ -124,10 +119,13 @@ func (g *groupEntry) because(kind Kind, from, to ident.NodeID) {
 
 func (g *groupEntry) has(node int32) bool { return slices.Contains(g.members, node) }
 
-func newLedger(policy Policy) *ledger {
+// newLedger returns an empty book with room for so many nodes and groups.
+func newLedger(policy Policy, nodes, groups int) *ledger {
 	policy = policy.withDefaults()
 	l := &ledger{policy: policy, stale: true, spreadOf: 1,
-		byID: make(map[ident.NodeID]int32), zoneByID: make(map[string]int32), groupByID: make(map[ident.GroupID]int32),
+		nodes: make([]nodeEntry, 0, nodes), order: make([]int32, 0, nodes), active: make([]int32, 0, nodes),
+		groups: make([]groupEntry, 0, groups),
+		byID:   make(map[ident.NodeID]int32, nodes), zoneByID: make(map[string]int32), groupByID: make(map[ident.GroupID]int32, groups),
 		costs: make(map[int]int64), prices: make(map[int64]int)}
 	permille := uint64(policy.EpsilonPermille)
 	l.members = bounds{permille: permille, slack: uint64(policy.MemberSlack) * unit}
@@ -152,7 +150,7 @@ func (l *ledger) slotOf(id ident.NodeID) int32 {
 	if n, ok := l.byID[id]; ok {
 		return n
 	}
-	fresh := nodeEntry{Node: Node{ID: id}, zone: none, rank: none, seat: none, hash: hashNode(id)}
+	fresh := nodeEntry{Node: Node{ID: id}, zone: none, rank: none, fill: none, hash: hashNode(id)}
 	var n int32
 	if last := len(l.freeNodes) - 1; last >= 0 {
 		n = l.freeNodes[last]
@@ -205,9 +203,8 @@ func (l *ledger) refresh() {
 		}
 		for rank, n := range l.order {
 			node := &l.nodes[n]
-			node.rank, node.seat = int32(rank), none
+			node.rank, node.fill = int32(rank), none
 			if node.State == Active {
-				node.seat = int32(len(l.active))
 				l.active = append(l.active, n)
 				l.zones[node.zone].active++
 			}
@@ -219,11 +216,7 @@ func (l *ledger) refresh() {
 		l.members.grain = max(l.members.grain, uint64(price-1)*unit)
 	}
 	l.divideMembers()
-	l.seats = l.seats[:0]
-	for _, n := range l.active {
-		node := &l.nodes[n]
-		l.seats = append(l.seats, seat{hash: node.hash, node: n, zone: node.zone, fill: int32(node.load.fill())})
-	}
+	l.fillShelves()
 }
 
 // refreshRoom tells all groups to look again whether they can be spread better,

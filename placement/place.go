@@ -18,7 +18,7 @@ type Census struct {
 //
 // It costs some microseconds for each node, whatever the number of groups.
 func Place(nodes []Node, census Census, group Group, policy Policy) (Target, bool) {
-	l := newLedger(policy)
+	l := newLedger(policy, len(nodes), 1)
 	for _, n := range canonicalNodes(nodes) {
 		l.setNode(n)
 		node := &l.nodes[l.byID[n.ID]]

@@ -1,9 +1,5 @@
 package placement
 
-import (
-	"slices"
-)
-
 // Input is what a plan is made from, all of it of one catalogue index. The
 // order of the slices means nothing. Plan does not keep or change them.
 type Input struct {
@@ -38,20 +34,8 @@ func Plan(in Input) Result {
 
 // ledgerOf is the book of an input.
 func ledgerOf(in Input) *ledger {
-	l := newLedger(in.Policy)
-	l.groups = make([]groupEntry, 0, len(in.Groups))
-	for _, n := range canonicalNodes(in.Nodes) {
-		l.setNode(n)
-	}
-	groups := in.Groups
-	if !slices.IsSortedFunc(groups, compareRecords) {
-		groups = slices.SortedFunc(slices.Values(groups), compareRecords)
-	}
-	for i, g := range groups {
-		if i == 0 || g.ID != groups[i-1].ID {
-			l.setGroup(g)
-		}
-	}
+	l := newLedger(in.Policy, len(in.Nodes), len(in.Groups))
+	l.update(in)
 	return l
 }
 

@@ -19,7 +19,7 @@ type Planner struct {
 }
 
 // NewPlanner returns a planner that knows no nodes and no groups.
-func NewPlanner(policy Policy) *Planner { return &Planner{ledger: newLedger(policy)} }
+func NewPlanner(policy Policy) *Planner { return &Planner{ledger: newLedger(policy, 0, 0)} }
 
 // SetNode tells of a node that is new, or has another zone, weight or state.
 func (p *Planner) SetNode(n Node) { p.ledger.setNode(n) }
@@ -35,6 +35,17 @@ func (p *Planner) SetGroup(g Group) { p.ledger.setGroup(g) }
 
 // RemoveGroup tells that a group is gone.
 func (p *Planner) RemoveGroup(id ident.GroupID) { p.ledger.removeGroup(id) }
+
+// Update tells of everything at once: nodes and groups that the input does not
+// have are gone. What has not changed costs a comparison. A policy other than
+// before changes what is fair for all, as if all was new.
+func (p *Planner) Update(in Input) {
+	if in.Policy.withDefaults() != p.ledger.policy {
+		p.ledger = ledgerOf(in)
+		return
+	}
+	p.ledger.update(in)
+}
 
 // Plan says what should change.
 func (p *Planner) Plan() Result {

@@ -89,6 +89,7 @@ func TestPropertyPlannerIsPlan(t *testing.T) {
 			m.drawGroup(t)
 		}
 		last := m.planner.Plan()
+		updated := NewPlanner(m.policy)
 		steps := map[string]func(*rapid.T){
 			"node":   func(t *rapid.T) { m.drawNode(t) },
 			"group":  func(t *rapid.T) { m.drawGroup(t) },
@@ -107,6 +108,13 @@ func TestPropertyPlannerIsPlan(t *testing.T) {
 				last = m.planner.Plan()
 				if want := Plan(m.input()); !reflect.DeepEqual(last, want) {
 					t.Fatalf("the planner says %+v\nPlan says %+v", last, want)
+				}
+				updated.Update(m.input())
+				if again := updated.Plan(); !reflect.DeepEqual(again, last) {
+					t.Fatalf("told of all at once it says %+v\none by one %+v", again, last)
+				}
+				if err := updated.ledger.audit(); err != nil {
+					t.Fatal(err)
 				}
 				if err := m.planner.ledger.audit(); err != nil {
 					t.Fatal(err)
@@ -146,4 +154,30 @@ func (l *ledger) audit() error {
 		}
 	}
 	return nil
+}
+
+// One node of many changes: what that costs, with the change itself.
+func BenchmarkReplan(b *testing.B) {
+	for _, c := range []struct{ nodes, groups int }{{100, 10_000}, {1000, 100_000}} {
+		zone := c.nodes / 5
+		p := plannerOf(planned(Input{Nodes: fleetOf(zone, zone, zone, zone, zone), Groups: newGroups(c.groups, 3)}))
+		for _, change := range []struct {
+			name     string
+			to, back func()
+		}{
+			{"node-dead", func() { p.SetNode(Node{ID: 1, Zone: "z0", State: Dead}) }, func() { p.SetNode(Node{ID: 1, Zone: "z0", State: Active}) }},
+			{"node-new", func() { p.SetNode(Node{ID: 5000, Zone: "z1", State: Active}) }, func() { p.RemoveNode(5000) }},
+		} {
+			b.Run(fmt.Sprintf("%s/%dx%d", change.name, c.groups, c.nodes), func(b *testing.B) {
+				b.ReportAllocs()
+				var moved int
+				for b.Loop() {
+					change.to()
+					moved = len(p.Plan().Targets)
+					change.back()
+				}
+				b.ReportMetric(float64(moved), "targets")
+			})
+		}
+	}
 }

@@ -339,3 +339,43 @@ func TestPropertyRankIsTheLibrarys(t *testing.T) {
 		}
 	})
 }
+
+// Every node leads as much as its bounds allow, or the plan says that it does not.
+func TestPropertyLeadersInBoundsOrReason(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := drawInput(t)
+		said := make(map[ident.NodeID]bool)
+		for _, reason := range Plan(in).Infeasible {
+			if reason.Kind == LeaderSkew {
+				said[reason.From] = true
+			}
+		}
+		l := ledgerOf(planned(in))
+		l.refresh()
+		l.divideLeaders()
+		for _, n := range l.active {
+			node := &l.nodes[n]
+			if outside := node.share.above() || node.share.under(); outside != said[node.ID] {
+				t.Fatalf("node %s has %+v, outside %t, said %t", node.ID, node.share, outside, said[node.ID])
+			}
+		}
+	})
+}
+
+// A member that is added to a group, where nothing but the score tells the nodes
+// apart, goes to the library's choice.
+func TestPropertyRepairTakesTheLibrarysChoice(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		nodes := fleetOf(rapid.IntRange(2, 9).Draw(t, "nodes"))
+		name := rapid.String().Draw(t, "group")
+		var names []string
+		for _, n := range nodes[1:] {
+			names = append(names, n.ID.String())
+		}
+		r := Plan(Input{Nodes: nodes, Groups: []Group{{ID: 2, Name: name, Replicas: 2, Members: []ident.NodeID{1}, Leader: 1}}})
+		want := rendezvous.New(names, xxhash.Sum64String).Lookup(name)
+		if len(r.Moves) != 1 || r.Moves[0].To.String() != want {
+			t.Fatalf("moves %+v, the library chooses %s", r.Moves, want)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package placement
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/raftfleet/raftfleet/internal/ident"
@@ -25,7 +26,7 @@ func (l *ledger) repairGroup(g int32, e *groupEntry) {
 		e.because(Resize, l.nodes[n].ID, 0)
 	}
 	for len(e.members) < want {
-		n := l.candidate(e, func(int32) bool { return true })
+		n := l.candidate(e, math.MaxInt32)
 		if n == none {
 			l.lacks(g, e, want)
 			break
@@ -101,46 +102,6 @@ func (l *ledger) lack(r Reason, key int) {
 		return
 	}
 	l.few[key] = &r // the first in canonical order, as repair goes through them
-}
-
-// candidate is the active node that should have e's next member, none if there
-// is no other: least-used zone first, then nodes below their fair number (the
-// almost empty before the others), then the best score. Where the policy limits a zone's members instead of spreading
-// them, only zones at their limit come later.
-func (l *ledger) candidate(e *groupEntry, may func(n int32) bool) int32 {
-	use := l.zoneUse(e)
-	limit := int32(min(l.policy.MaxPerZone, maxSlack))
-	var chosen struct {
-		crowd, fill, use int32
-		score            uint64
-	}
-	winner := none
-	for i := range l.seats {
-		seat := &l.seats[i]
-		used := use[seat.zone]
-		crowd := used
-		if limit > 0 {
-			crowd = max(0, used+1-limit)
-		}
-		if winner != none && (crowd > chosen.crowd || crowd == chosen.crowd && seat.fill > chosen.fill) {
-			continue
-		}
-		points := score(e.hash, seat.hash)
-		better := false
-		switch {
-		case winner == none || crowd != chosen.crowd || seat.fill != chosen.fill:
-			better = true // worse was left out above
-		case used != chosen.use:
-			better = used < chosen.use
-		default:
-			better = points > chosen.score
-		}
-		if better && !e.has(seat.node) && may(seat.node) { // last, as hardly any is better
-			winner = seat.node
-			chosen.crowd, chosen.fill, chosen.use, chosen.score = crowd, seat.fill, used, points
-		}
-	}
-	return winner
 }
 
 // surplus is the member that e should lose first: in the most-used zone, not

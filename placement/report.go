@@ -94,9 +94,13 @@ func (l *ledger) reportZones() {
 			continue
 		}
 		times, _ := mulDiv(inZone[z], 100, max(share, 1))
+		rule := "strict spread"
+		if l.policy.MaxPerZone > 0 {
+			rule = "spread"
+		}
 		l.infeasible = append(l.infeasible, Reason{Kind: ZoneSkew, Zone: zone.name,
-			Text: fmt.Sprintf("zone %q has %s: spread gives it %d.%02d × its share", zone.name,
-				plural(zone.size, "node"), times/100, times%100)})
+			Text: fmt.Sprintf("zone %q has %s: %s gives it %d.%02d × its share", zone.name,
+				plural(zone.size, "node"), rule, times/100, times%100)})
 	}
 }
 

@@ -72,8 +72,7 @@ func (l *ledger) spreadGroup(g int32, e *groupEntry) bool {
 	if !can {
 		return false
 	}
-	use := l.zoneUse(e)
-	to := l.candidate(e, func(n int32) bool { return use[l.nodes[n].zone] <= roomiest })
+	to := l.candidate(e, roomiest)
 	if to == none {
 		return false
 	}
