@@ -70,16 +70,19 @@ var groupMutants = []Mutant{
 	},
 	{
 		Name: "lease-not-looked-at-again", Hazard: 19, File: "group/calls.go",
+		Level: ByTest, Why: "an answer is computed within 0.1 ms in the simulator, and no pause longer than a lease falls in there",
 		Old: "return g.LeaseUntil != 0 && h.exec.Monotonic() >= g.LeaseUntil ||", New: "return false ||",
 		CaughtBy: "./group -run ^TestAGrantEndsWithItsLease$",
 	},
 	{
 		Name: "lease-as-long-as-the-timeout", Hazard: 19, File: "group/host.go",
+		Level: ByTest, Why: "others can vote for only 0.2 timeouts before it is over, and no client hears of the new leader so soon",
 		Old: "cc.LeaseNanos = max(1, int64(c.ElectionTimeout-c.LeaseDrift-3*m.host.tick))", New: "cc.LeaseNanos = int64(c.ElectionTimeout + c.LeaseDrift)",
 		CaughtBy: "./group -run ^TestLeaseEndsBeforeMembersMayVote$",
 	},
 	{
 		Name: "grant-serves-another-member", Hazard: 37, File: "group/calls.go",
+		Level: ByTest, Why: "nor is a member replaced within that time",
 		Old: "g.member != nil && h.member(g.member.spec.Group) != g.member", New: "false",
 		CaughtBy: "./group -run ^TestAGrantIsForOneMember$",
 	},
