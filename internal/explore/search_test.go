@@ -59,7 +59,7 @@ func TestIncompleteSaysSo(t *testing.T) {
 // TestPathTellsEveryKindOfStep follows a few ways to their beginnings.
 func TestPathTellsEveryKindOfStep(t *testing.T) {
 	scope := Scope{
-		Name: "all", Members: 3, MaxTerm: 2, Commands: 1, Crashes: 1, Beats: 1, Transfers: 1, SlowDisks: 1,
+		Name: "all", Members: 3, MaxTerm: 2, Commands: 1, Crashes: 1, Beats: 1, Transfers: 1, Reads: 1, Ticks: 1, SlowDisks: 1,
 		Changes: []consensus.Change{{Remove: []consensus.MemberID{3}}}, ChangesMade: 1, MaxStates: 20_000,
 	}
 	x, err := newSearch(scope)
@@ -73,7 +73,7 @@ func TestPathTellsEveryKindOfStep(t *testing.T) {
 	for n := 1; n < len(x.worlds.all); n++ {
 		kinds[x.worlds.by[n].kind()] = x.tell(int(x.worlds.actor[n]), x.worlds.by[n], &x.worlds.all[n])
 	}
-	for _, want := range []string{"->", "durable", "timer", "heartbeat", "command", "change", "transfer", "crash"} {
+	for _, want := range []string{"->", "durable", "timer", "heartbeat", "command", "change", "transfer", "crash", "read 1", "a tick"} {
 		found := false
 		for _, told := range kinds {
 			found = found || strings.Contains(told, want)
@@ -83,7 +83,7 @@ func TestPathTellsEveryKindOfStep(t *testing.T) {
 		}
 	}
 	x.brokenAt, x.brokenWorld = uint32(len(x.worlds.all)-1), x.worlds.all[len(x.worlds.all)-1]
-	if path := x.path(); len(path) < 3 || !strings.Contains(path[0], "timer") {
+	if path := x.path(); len(path) < 3 || !strings.Contains(strings.Join(path, ""), "timer") {
 		t.Errorf("path %q", path)
 	}
 }
