@@ -75,7 +75,7 @@ type Change struct{ Old, New string }
 
 // All returns every mutant, those of one package together.
 func All() []Mutant {
-	return slices.Concat(consensusMutants, groupMutants, walMutants)
+	return slices.Concat(consensusMutants, groupMutants, walMutants, fleetMutants)
 }
 
 // Find returns the mutant of that name.
