@@ -75,7 +75,7 @@ func (r *mutantRow) runProgram(ctx context.Context, s *settings, g *garden, m *m
 	default:
 		r.Seeds, r.States = r.Seeds+found.Seeds, r.States+found.States
 		if len(found.Violations) > 0 {
-			r.Caught, r.By, r.Replay = true, promise(found.Violations[0]), found.Replay
+			r.Caught, r.By, r.Replay = true, promise(a.level, found.Violations[0]), found.Replay
 		}
 	}
 }
@@ -123,12 +123,12 @@ func panicked(stderr string) (string, bool) {
 	return "", false
 }
 
-// promise is what was broken, without who broke it and how. Of a panic and of a
-// search all is told that is on the line.
-func promise(violation string) string {
-	violation, _, _ = strings.Cut(violation, "\n")
-	if name, _, ok := strings.Cut(violation, ": "); ok && name != noPanic && !strings.HasPrefix(name, "member ") {
+// promise is what was broken, without who broke it and how. Of a panic and of what
+// a search finds, which says it in one line, all is told.
+func promise(level, violation string) string {
+	line, _, _ := strings.Cut(violation, "\n")
+	if name, _, ok := strings.Cut(line, ": "); ok && name != noPanic && level != levelSearch {
 		return name
 	}
-	return violation
+	return line
 }

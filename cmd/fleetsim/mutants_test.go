@@ -77,14 +77,14 @@ func TestMutantTable(t *testing.T) {
 }
 
 func TestWhatWasBroken(t *testing.T) {
-	for violation, want := range map[string]string{
-		"logs match: group 6: member 4 has another log (step 3, 0.1 s)": "logs match",
-		"no step panics: consensus: no entry 7":                         "no step panics: consensus: no entry 7",
-		"member 2: term goes from 3 back to 2":                          "member 2: term goes from 3 back to 2",
-		"everything heals: no leader: \n  group 5":                      "everything heals",
+	for _, c := range []struct{ level, violation, want string }{
+		{levelGroup, "logs match: group 6: member 4 has another log (step 3, 0.1 s)", "logs match"},
+		{levelFleet, "no step panics: consensus: no entry 7", "no step panics: consensus: no entry 7"},
+		{levelSearch, "member 2: term goes from 3 back to 2", "member 2: term goes from 3 back to 2"},
+		{levelFleet, "everything heals: no leader: \n  group 5", "everything heals"},
 	} {
-		if got := promise(violation); got != want {
-			t.Errorf("%q: %q", violation, got)
+		if got := promise(c.level, c.violation); got != c.want {
+			t.Errorf("%q: %q", c.violation, got)
 		}
 	}
 	if what, ok := panicked("building\npanic: no entry\n\ngoroutine 1"); !ok || what != "no entry" {

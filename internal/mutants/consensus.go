@@ -177,13 +177,13 @@ var consensusMutants = []Mutant{
 	},
 	{
 		Name: "pre-vote-resets-the-timer", Hazard: 21, File: "consensus/election.go",
-		Level: ByTest, Why: "while some links are cut it costs time; when they all work again the first to ask wins",
+		Level: BySearch, Scope: "pre-vote-timers",
 		Old: "\tif grant {\n", New: "\tif grant {\n\t\tc.resetElectionTimer()\n",
 		CaughtBy: "./consensus -run ^TestHazard21_",
 	},
 	{
 		Name: "vote-request-resets-the-timer", Hazard: 21, File: "consensus/step.go",
-		Level: ByTest, Why: "a loser that asks again and again delays who could win; when all links work it costs one election's time",
+		Level: BySearch, Scope: "timers",
 		Old: "if wasFollower {", New: "if wasFollower && c.role != Follower {",
 		CaughtBy: "./consensus -run ^TestHazard21_",
 	},
@@ -205,11 +205,15 @@ var consensusMutants = []Mutant{
 		Old:   "return c.installing == 0 && (c.install != nil || c.stateDirty || c.log.unsaved <= c.log.last)", New: "return c.install != nil || c.stateDirty || c.log.unsaved <= c.log.last",
 		CaughtBy: "./consensus -run ^TestHazard25_",
 	},
-	// Nor is a Sleep planted that is obeyed although the leader has spoken since: what
-	// it says next wakes the member.
+	{
+		Name: "stale-sleep-obeyed", Hazard: 44, File: "consensus/sleep.go",
+		Level: BySearch, Scope: "sleep",
+		Old: "if m.Context < c.leaderRound || ", New: "if ",
+		CaughtBy: "./consensus -run ^TestHazard44_",
+	},
 	{
 		Name: "wakes-to-a-dead-leader-in-silence", Hazard: 44, File: "consensus/sleep.go",
-		Level: ByTest, Why: "it costs an election that was not needed",
+		Level: BySearch, Scope: "sleep",
 		Old: "if c.leader != 0 && c.leader != c.cfg.ID {", New: "if false {",
 		CaughtBy: "./consensus -run ^TestHazard44_",
 	},

@@ -76,7 +76,6 @@ var groupMutants = []Mutant{
 	},
 	{
 		Name: "lease-as-long-as-the-timeout", Hazard: 19, File: "group/host.go",
-		Level: ByTest, Why: "others can vote for only 0.2 timeouts before it is over, and no client hears of the new leader so soon",
 		Old: "cc.LeaseNanos = max(1, int64(c.ElectionTimeout-c.LeaseDrift-3*m.host.tick))", New: "cc.LeaseNanos = int64(c.ElectionTimeout + c.LeaseDrift)",
 		CaughtBy: "./group -run ^TestLeaseEndsBeforeMembersMayVote$",
 	},
