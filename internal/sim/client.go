@@ -452,7 +452,11 @@ func (c *client) read(q *query) {
 				return
 			}
 			// The query is computed elsewhere, and the process may stand still in between.
-			w.at(w.now+w.about(50*time.Microsecond), n, func() {
+			pause := 50 * time.Microsecond
+			if w.random.IntN(40) == 0 {
+				pause = time.Second // its process stands still, or it takes that long
+			}
+			w.at(w.now+w.about(pause), n, func() {
 				b, err := n.host.QueryLocal(q.g.id, nil)
 				w.at(w.now+w.about(50*time.Microsecond), n, func() {
 					if err != nil || n.host.Expired(grant) {
