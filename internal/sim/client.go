@@ -454,7 +454,7 @@ func (c *client) read(q *query) {
 			// The query is computed elsewhere, and the process may stand still in between.
 			pause := 50 * time.Microsecond
 			if w.random.IntN(40) == 0 {
-				pause = time.Second // its process stands still, or it takes that long
+				pause = 3 * time.Second // it takes that long; its member may be replaced meanwhile
 			}
 			w.at(w.now+w.about(pause), n, func() {
 				b, err := n.host.QueryLocal(q.g.id, nil)
