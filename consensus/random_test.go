@@ -29,10 +29,18 @@ func TestRandomSchedules(t *testing.T) {
 		if *randomSeed != 0 {
 			c.trace = t.Logf
 		}
-		c.run(*randomSteps)
-		if c.failure == nil {
-			c.heal()
-		}
+		func() {
+			defer func() {
+				if value := recover(); value != nil {
+					t.Logf("seed %d: panic: %v", seed, value)
+					panic(value)
+				}
+			}()
+			c.run(*randomSteps)
+			if c.failure == nil {
+				c.heal()
+			}
+		}()
 		if c.failure != nil {
 			t.Fatalf("seed %d: %v", seed, c.failure)
 		}

@@ -74,6 +74,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var r report
 	var failed bool
 	switch {
+	case s.level == "core":
+		status, err := tellCore(ctx, s, stdout, stderr)
+		if err != nil {
+			fmt.Fprintln(stderr, "fleetsim:", err)
+			return 2
+		}
+		return status
 	case s.plant != plantedBug && plantedBug == "":
 		status, err := runPlanted(ctx, s.plant, args, stdout, stderr)
 		if err != nil {
@@ -118,8 +125,8 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	f.SetOutput(stderr)
 	f.DurationVar(&s.duration, "for", 0, "run seeds for so long; without it and --count: 10s")
 	f.Uint64Var(&s.seed, "seed", 0, "the seed to run; with --for or --count the first one")
-	f.Uint64Var(&s.count, "count", 0, "run so many seeds; with --mutants: of each, at most; 0 stands for 1000 there")
-	f.StringVar(&s.level, "level", "group", "what is simulated: group (groups on hosts), fleet (whole nodes), or all of them in turn")
+	f.Uint64Var(&s.count, "count", 0, "run so many seeds; with --mutants: with each bug, at most, where 0 leaves it to the level")
+	f.StringVar(&s.level, "level", "group", "what is simulated: group (groups on hosts), fleet (whole nodes), all of them in turn, or core (with --seed: a random schedule of package consensus)")
 	f.StringVar(&faults, "faults", "all", "run with no other kinds of faults than these, comma separated; of groups: "+sim.AllFaults.String()+"; of fleets: "+sim.FleetFaults.String()+","+sim.AllActs.String())
 	f.Int64Var(&s.steps, "steps", 0, "end the faults of a run after so many steps; 0 leaves it to the seed")
 	f.IntVar(&s.size.Nodes, "nodes", 0, "of fleets: no more nodes than these; 0 leaves it to the seed")
@@ -180,6 +187,9 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	if s.trace && (!s.one || s.count > 0) {
 		return nil, errors.New("--trace tells of one run: give --seed too, and neither --for nor --count")
 	}
+	if s.level == "core" && (!s.one || s.count > 0) {
+		return nil, errors.New("--level core is one schedule: give --seed too, and neither --for nor --count; all of them are a test of ./consensus")
+	}
 	s.first = s.seed
 	if s.duration == 0 && s.count == 0 && !s.one {
 		s.duration = 10 * time.Second
@@ -191,6 +201,7 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 func (s *settings) chooseFaults(faults string) (err error) {
 	s.faults, s.fleet, s.acts = sim.AllFaults, sim.FleetFaults, sim.AllActs
 	switch s.level {
+	case "core":
 	case "group":
 		s.faults, err = sim.ParseFaults(faults)
 	case "fleet":
@@ -202,7 +213,7 @@ func (s *settings) chooseFaults(faults string) (err error) {
 			return fmt.Errorf("--faults is for one level: give --level group or --level fleet")
 		}
 	default:
-		return fmt.Errorf("--level is %q: give group, fleet or all", s.level)
+		return fmt.Errorf("--level is %q: give group, fleet or all, or core with --seed", s.level)
 	}
 	if err != nil {
 		return fmt.Errorf("--faults: %w", err)

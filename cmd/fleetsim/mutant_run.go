@@ -15,9 +15,10 @@ import (
 	"github.com/raftfleet/raftfleet/internal/mutants"
 )
 
-// seedsEach is how many seeds are run with a bug before it counts as not found. It
-// is a number and no time, so that a slow machine finds the same.
-const seedsEach = 1000
+// enough is how many seeds are run with a bug before it counts as not found, where
+// --count does not say. They are numbers and no time, so that a slow machine finds
+// the same; each level takes about a minute for them.
+var enough = map[string]int64{levelGroup: 1000, levelFleet: 150, levelCore: 20_000}
 
 // grace is how long a program with a bug may go on after its time is over: a seed
 // or a search that has begun comes to its end.
@@ -30,7 +31,7 @@ func interruptible(cmd *exec.Cmd) {
 }
 
 // runProgram runs seeds or a search in the program with the bug.
-func (r *mutantRow) runProgram(ctx context.Context, s *settings, g *garden, m *mutants.Mutant, args []string) {
+func (r *mutantRow) runProgram(ctx context.Context, s *settings, g *garden, m *mutants.Mutant, a attempt) {
 	binary, environment, want := g.binary, os.Environ(), ""
 	if m != nil {
 		var err error
@@ -44,16 +45,17 @@ func (r *mutantRow) runProgram(ctx context.Context, s *settings, g *garden, m *m
 	}
 	limited, cancel := context.WithTimeout(ctx, s.perMutant+grace)
 	defer cancel()
-	args = append([]string{
+	args := append([]string{
 		"--json", "--no-shrink", "--workers", "1", // so that the first seed is found that fails
-		"--for", s.perMutant.String(), "--count", fmt.Sprint(cmp.Or(s.count, seedsEach)),
-	}, args...)
+		"--for", s.perMutant.String(), "--count", fmt.Sprint(cmp.Or(int64(s.count), enough[a.level])),
+	}, a.args...)
 	cmd := exec.CommandContext(limited, binary, args...)
 	cmd.Env = environment
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	interruptible(cmd)
 	out, err := cmd.Output()
+	r.computed(cmd)
 	var exit *exec.ExitError
 	var found report
 	switch {
@@ -73,8 +75,15 @@ func (r *mutantRow) runProgram(ctx context.Context, s *settings, g *garden, m *m
 	default:
 		r.Seeds, r.States = r.Seeds+found.Seeds, r.States+found.States
 		if len(found.Violations) > 0 {
-			r.Caught, r.By, r.Replay = true, promise(found.Violations[0]), found.Replay
+			r.Caught, r.By, r.Replay = true, promise(a.level, found.Violations[0]), found.Replay
 		}
+	}
+}
+
+// computed adds what a program that has ended computed.
+func (r *mutantRow) computed(cmd *exec.Cmd) {
+	if p := cmd.ProcessState; p != nil {
+		r.CPU += (p.UserTime() + p.SystemTime()).Seconds()
 	}
 }
 
@@ -114,12 +123,12 @@ func panicked(stderr string) (string, bool) {
 	return "", false
 }
 
-// promise is what was broken, without who broke it and how. Of a panic and of a
-// search all is told that is on the line.
-func promise(violation string) string {
-	violation, _, _ = strings.Cut(violation, "\n")
-	if name, _, ok := strings.Cut(violation, ": "); ok && name != noPanic && !strings.HasPrefix(name, "member ") {
+// promise is what was broken, without who broke it and how. Of a panic and of what
+// a search finds, which says it in one line, all is told.
+func promise(level, violation string) string {
+	line, _, _ := strings.Cut(violation, "\n")
+	if name, _, ok := strings.Cut(line, ": "); ok && name != noPanic && level != levelSearch {
 		return name
 	}
-	return violation
+	return line
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -30,6 +31,7 @@ type attempt struct {
 const (
 	levelGroup  = "group"  // seeds of groups
 	levelFleet  = "fleet"  // seeds of whole fleets
+	levelCore   = "core"   // random schedules of the protocol alone
 	levelSearch = "search" // all that can happen within a scope
 	levelTest   = "test"   // a test that was written for it
 )
@@ -43,6 +45,8 @@ func trials(only string) []*trial {
 		switch m.Level {
 		case mutants.ByFleets:
 			t.attempt = []attempt{{levelFleet, []string{"--level", "fleet"}}}
+		case mutants.ByCore:
+			t.attempt = []attempt{{level: levelCore}}
 		case mutants.BySearch:
 			t.attempt = []attempt{{levelSearch, []string{"--scope", m.Scope}}, seeds}
 		case mutants.ByTest:
@@ -87,9 +91,12 @@ func plantAll(ctx context.Context, s *settings, stderr io.Writer) (report, bool,
 		}
 	}
 	fmt.Fprintf(stderr, "building with %d bugs ...\n", len(planted))
-	g, err := plantGarden(ctx, planted)
+	g, err := plantGarden(planted)
 	if err != nil {
 		return report{}, false, err
+	}
+	if err := g.compileFor(ctx, all); err != nil && ctx.Err() == nil {
+		return report{}, false, errors.Join(err, g.remove())
 	}
 	r := report{Mutants: &mutantReport{BuildSeconds: time.Since(began).Seconds()}, Violations: []string{}}
 	done := tryAll(ctx, s, g, all, stderr)
@@ -103,6 +110,23 @@ func plantAll(ctx context.Context, s *settings, stderr io.Writer) (report, bool,
 	r.Seconds = time.Since(began).Seconds()
 	failed := r.Mutants.Caught < r.Mutants.Planted || r.Mutants.Interrupted
 	return r, failed, g.remove()
+}
+
+// compileFor builds what these trials need.
+func (g *garden) compileFor(ctx context.Context, all []*trial) error {
+	uses := func(core bool) bool {
+		return slices.ContainsFunc(all, func(t *trial) bool {
+			return slices.ContainsFunc(t.attempt, func(a attempt) bool { return a.level != levelTest && (a.level == levelCore) == core })
+		})
+	}
+	var err error
+	if uses(false) {
+		err = g.compile(ctx)
+	}
+	if err == nil && uses(true) {
+		err = g.compileCore(ctx)
+	}
+	return err
 }
 
 // tryAll tries some at a time and returns those that came to an end.
@@ -137,7 +161,7 @@ func tryAll(ctx context.Context, s *settings, g *garden, all []*trial, stderr io
 
 // haste sorts trials by how soon they end, as far as their kind tells it.
 func (t *trial) haste() int {
-	return slices.Index([]string{levelTest, levelSearch, levelFleet, levelGroup}, t.attempt[0].level)
+	return slices.Index([]string{levelFleet, levelTest, levelSearch, levelGroup, levelCore}, t.attempt[0].level)
 }
 
 // run makes one attempt after the other until one finds the bug.
@@ -146,10 +170,13 @@ func (t *trial) run(ctx context.Context, s *settings, g *garden) {
 	defer func() { t.row.Seconds = time.Since(began).Seconds() }()
 	for _, a := range t.attempt {
 		t.row.Level, t.row.Error = a.level, ""
-		if a.level == levelTest {
+		switch a.level {
+		case levelTest:
 			t.row.runTest(ctx, g, t.mutant)
-		} else {
-			t.row.runProgram(ctx, s, g, t.mutant, a.args)
+		case levelCore:
+			t.row.runCore(ctx, s, g, t.mutant)
+		default:
+			t.row.runProgram(ctx, s, g, t.mutant, a)
 		}
 		if t.row.Caught || ctx.Err() != nil {
 			return

@@ -121,6 +121,11 @@ func (r *report) print(w io.Writer) {
 		r.Mutants.print(w) // here a seed that fails is what was wanted
 		return
 	}
+	if r.States > 0 {
+		fmt.Fprintf(w, "%d states, %d steps between them, in %.1f s\n", r.States, r.Checked, r.Seconds)
+		r.verdict(w)
+		return
+	}
 	fmt.Fprintf(w, "%d seeds, %d steps, %d checks, %.0f simulated seconds in %.1f s: %.0f steps/s a core\n",
 		r.Seeds, r.Steps, r.Checked, r.SimulatedSeconds, r.Seconds, r.StepsPerSecond)
 	fmt.Fprintf(w, "commands: %d, of which %d acknowledged, %d unknown, %d refused; %d reads; %d boots\n",
@@ -130,6 +135,10 @@ func (r *report) print(w io.Writer) {
 	if r.Trace != "" {
 		fmt.Fprintf(w, "trace: %s\n", r.Trace)
 	}
+	r.verdict(w)
+}
+
+func (r *report) verdict(w io.Writer) {
 	if len(r.Violations) == 0 {
 		fmt.Fprintln(w, "everything held")
 		return

@@ -25,6 +25,13 @@ var planted = []struct{ mutant, scope string }{
 	{"joint-left-twice", "changes"},
 	{"truncated-configuration-in-force", "changes"},
 	{"change-without-the-former-quorum", "changes"},
+	{"removed-member-disturbs", "pre-vote"},
+	{"read-before-first-commit", "reads"},
+	{"read-takes-the-first-index", "reads-behind"},
+	{"pre-vote-resets-the-timer", "pre-vote-timers"},
+	{"vote-request-resets-the-timer", "timers"},
+	{"pre-vote-stops-a-transfer", "transfers"},
+	{"wakes-to-a-dead-leader-in-silence", "sleep"},
 }
 
 // TestPlantedBugs: a search that does not find a bug that is there is no search.

@@ -72,7 +72,7 @@ func Small() []Scope {
 		{Name: "changes", Members: 3, MaxTerm: 3, Changes: shrinking(), ChangesMade: 2},
 		{Name: "timers", Members: 3, MaxTerm: 3, Ticks: 1},
 		{Name: "pre-vote-timers", Members: 3, MaxTerm: 2, PreVote: true, Ticks: 2},
-		{Name: "reads", Members: 3, MaxTerm: 3, Campaigns: 2, Reads: 2},
+		{Name: "reads", Members: 3, MaxTerm: 3, Campaigns: 2, Reads: 1},
 		{Name: "reads-behind", Members: 2, MaxTerm: 2, Campaigns: 1, Commands: 1, Reads: 2},
 		{Name: "sleep", Members: 2, MaxTerm: 2, Campaigns: 1, Commands: 1, Beats: 2, Wakes: 1, Sleep: true},
 		{Name: "change-crash", Members: 3, MaxTerm: 3, Crashes: 1, Changes: shrinking()[:1], ChangesMade: 1},

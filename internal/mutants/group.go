@@ -70,6 +70,7 @@ var groupMutants = []Mutant{
 	},
 	{
 		Name: "lease-not-looked-at-again", Hazard: 19, File: "group/calls.go",
+		Level: ByTest, Why: "an answer is computed within 0.1 ms in the simulator, and no pause longer than a lease falls in there",
 		Old: "return g.LeaseUntil != 0 && h.exec.Monotonic() >= g.LeaseUntil ||", New: "return false ||",
 		CaughtBy: "./group -run ^TestAGrantEndsWithItsLease$",
 	},
@@ -80,6 +81,7 @@ var groupMutants = []Mutant{
 	},
 	{
 		Name: "grant-serves-another-member", Hazard: 37, File: "group/calls.go",
+		Level: ByTest, Why: "nor is a member replaced within that time",
 		Old: "g.member != nil && h.member(g.member.spec.Group) != g.member", New: "false",
 		CaughtBy: "./group -run ^TestAGrantIsForOneMember$",
 	},

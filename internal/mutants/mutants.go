@@ -9,6 +9,10 @@
 //
 //	go test -overlay bug.json ./consensus/...
 //
+// NewSchemata puts many mutants into one build, all of them off: the variable of
+// the environment that Switch names turns one on. The Level of a mutant says what
+// finds it there.
+//
 // The mutants of a package stand in one file, named after it, and All lists
 // them. The number of a mutant's Hazard is that of the tests named
 // TestHazardNN_… that guard against the same bug.
@@ -41,6 +45,7 @@ type Level uint8
 const (
 	BySeeds  Level = iota // seeds of groups in the simulator
 	ByFleets              // seeds of whole fleets
+	ByCore                // random schedules of the protocol alone, of package consensus
 	BySearch              // the search of all that can happen within a scope
 	ByTest                // the test that CaughtBy names, and nothing else
 )
@@ -52,6 +57,8 @@ type Mutant struct {
 	File   string // from the module's root, with slashes
 	// Old is replaced by New. It occurs exactly once in File.
 	Old, New string
+	// Also are further changes of the same file, where one alone is harmless.
+	Also []Change
 	// Level is what fleetsim finds the bug with: BySeeds unless said otherwise.
 	Level Level
 	// Scope is that of internal/explore, for BySearch.
@@ -63,9 +70,12 @@ type Mutant struct {
 	CaughtBy string
 }
 
+// Change replaces Old, which occurs exactly once in the file, by New.
+type Change struct{ Old, New string }
+
 // All returns every mutant, those of one package together.
 func All() []Mutant {
-	return slices.Concat(consensusMutants, groupMutants, walMutants)
+	return slices.Concat(consensusMutants, groupMutants, walMutants, fleetMutants)
 }
 
 // Find returns the mutant of that name.
@@ -98,10 +108,13 @@ func Root() (string, error) {
 
 // Apply returns the source with the bug in it, or ErrStale.
 func (m *Mutant) Apply(source []byte) ([]byte, error) {
-	if n := bytes.Count(source, []byte(m.Old)); n != 1 {
-		return nil, fmt.Errorf("%w: mutant %s, %s: %d times", ErrStale, m.Name, m.File, n)
+	for _, c := range append([]Change{{m.Old, m.New}}, m.Also...) {
+		if n := bytes.Count(source, []byte(c.Old)); n != 1 {
+			return nil, fmt.Errorf("%w: mutant %s, %s: %d times", ErrStale, m.Name, m.File, n)
+		}
+		source = bytes.Replace(source, []byte(c.Old), []byte(c.New), 1)
 	}
-	return bytes.Replace(source, []byte(m.Old), []byte(m.New), 1), nil
+	return source, nil
 }
 
 // Overlay writes the mutated file and its description for the go command to

@@ -46,6 +46,9 @@ func TestMutantsFitTheSource(t *testing.T) {
 		if m.Name == "" || m.Hazard < 1 || m.Old == m.New || len(strings.Fields(m.CaughtBy)) < 2 {
 			t.Errorf("mutant %q: a name, a hazard, a change and the test that catches it are needed", m.Name)
 		}
+		if (m.Level == BySearch) != (m.Scope != "") || (m.Level == ByTest) != (m.Why != "") {
+			t.Errorf("mutant %s: a search needs a scope, a test alone needs a reason, and nothing else does", m.Name)
+		}
 		source, err := os.ReadFile(filepath.Join(root, m.File))
 		if err != nil {
 			t.Errorf("mutant %s: %v", m.Name, err)
@@ -133,10 +136,14 @@ func TestMutantsCompile(t *testing.T) {
 	}
 }
 
-// TestMutantsAreCaught plants mutants, each alone, and expects the test that is
+// TestMutantsAreCaught turns mutants on, each alone, and expects the test that is
 // named to fail: a sample of them, or those that the flag names.
 func TestMutantsAreCaught(t *testing.T) {
-	root := moduleRoot(t)
+	root, dir := moduleRoot(t), t.TempDir()
+	schemata, err := NewSchemata(root, dir, All(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	match, err := regexp.Compile(*chosen)
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +155,7 @@ func TestMutantsAreCaught(t *testing.T) {
 		}
 		planted++
 		t.Run(m.Name, func(t *testing.T) {
-			caught, output, err := m.Test(t.Context(), root, t.TempDir())
+			caught, output, err := schemata.Test(t.Context(), root, dir, &m)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -167,5 +174,12 @@ func TestStaleMutant(t *testing.T) {
 		if _, err := m.Apply([]byte(source)); !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", source, err, want)
 		}
+	}
+	m.Also = []Change{{Old: "c", New: "d"}}
+	if got, err := m.Apply([]byte("a c")); err != nil || string(got) != "b d" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := m.Apply([]byte("a")); !errors.Is(err, ErrStale) {
+		t.Errorf("without the second place: %v", err)
 	}
 }

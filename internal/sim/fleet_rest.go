@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ func (f *fleetRun) checkWell() {
 	f.checkLeftovers()
 	f.checkBounds()
 	f.callEverything()
+	f.recoverNothing()
 	f.askForProblems()
 }
 
@@ -55,6 +57,27 @@ func (f *fleetRun) callEverything() {
 	}
 	if wrong != "" {
 		f.unhealed("%s", wrong)
+	}
+}
+
+// recoverNothing has an operator recover groups that have a quorum: that is refused.
+func (f *fleetRun) recoverNothing() {
+	left, m := 0, f.machines[f.random.IntN(len(f.machines))]
+	for _, g := range f.record.machine.Groups("", 0) {
+		left++
+		f.act(m, func(ctx context.Context, api *fleet.Node) {
+			confirm := g.Name
+			if f.chance(20) {
+				confirm = "something else"
+			}
+			if err := api.Recover(ctx, g.Name, confirm); !errors.Is(err, fleet.ErrRefused) {
+				f.unhealed("group %s, which has a quorum, is recovered: %v", g.Name, err)
+			}
+		}, func() { left-- })
+		m.node.busy()
+	}
+	if !f.runUntil(f.now+int64(15*time.Second), func() bool { return left == 0 }) && left > 0 {
+		f.unhealed("%d recoveries are neither done nor refused", left)
 	}
 }
 

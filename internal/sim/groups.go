@@ -161,7 +161,7 @@ func (g *replicated) leader() *node {
 	var leader *node
 	term := uint64(0)
 	for _, n := range g.w.nodes {
-		if !n.up || n.disk.dying || n.pausedUntil > g.w.now {
+		if !n.up || n.host == nil || n.disk.dying || n.pausedUntil > g.w.now {
 			continue
 		}
 		if info, ok := n.host.Info(g.id); ok && info.Role == consensus.Leader && info.Term > term {

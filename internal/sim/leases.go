@@ -45,9 +45,11 @@ func (w *world) temptLease() {
 			}
 		})
 	case 4:
-		// The one that is to lead hears of it late.
+		// The one that is to lead hears of it late, and is heard late.
 		if to := g.another(leader); to != nil {
-			w.slowLink(leader, to, time.Duration(w.random.Int64N(int64(timeout))), timeout)
+			late := timeout/30 + time.Duration(w.random.Int64N(int64(timeout/4)))
+			w.slowLink(leader, to, late, 2*timeout)
+			w.slowLink(to, leader, late, 2*timeout)
 			leader.host.Transfer(g.id, to.id, func(error) {})
 			leader.busy()
 		}
@@ -69,11 +71,18 @@ func (w *world) forgetPromises(g *replicated, leader *node) {
 		if s.removed || n == leader || n == alone || !c.IsVoter(consensus.MemberID(s.member)) {
 			continue
 		}
-		for range 3 {
-			w.after(timeout+time.Duration(w.random.Int64N(int64(3*timeout))), func() {
-				if n.up && !w.healing {
-					n.fall()
+		for i := range 4 {
+			at := timeout + time.Duration(i)*timeout + time.Duration(w.random.Int64N(int64(timeout)))
+			w.after(at, func() {
+				if !n.up || !alone.up || w.healing {
+					return
 				}
+				n.fall()
+				n.start()
+				w.at(w.now+w.random.Int64N(int64(tick)), alone, func() {
+					alone.host.Campaign(g.id)
+					alone.busy()
+				})
 			})
 		}
 	}

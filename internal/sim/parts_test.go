@@ -132,7 +132,7 @@ func TestBrokenWorldsAreFoundOut(t *testing.T) {
 		found  []Invariant
 	}{
 		"disks that do not sync":     {NoSync, AllFaults, []Invariant{Recovers, Starts, Kept, Durable}},
-		"clocks that run as they do": {WildClocks, Lease | Drift, []Invariant{Fresh}},
+		"clocks that run as they do": {WildClocks, Lease | Drift, []Invariant{Fresh, Leased}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(200) {

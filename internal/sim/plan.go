@@ -113,7 +113,26 @@ func newPlan(seed uint64, allowed, forced Faults) Plan {
 	if p.Faults&(Lease|Drift) == Lease && r.IntN(2) == 0 {
 		c.LeaseDrift = time.Millisecond // nothing to spare
 	}
+	if r.IntN(5) == 0 && forced == 0 && allowed&Lease != 0 {
+		p.onlyLeases(r)
+	}
 	return p
+}
+
+// onlyLeases has one group of three whose leader's lease is tempted every few seconds,
+// with little else to get in the way.
+func (p *Plan) onlyLeases(r *rand.Rand) {
+	p.Faults = p.Faults&(Duplicate|Reorder|Drift|Burst|Compact) | Lease
+	p.hot = 0
+	p.nodes, p.members, p.groups = 3+r.IntN(2), 3, 1
+	p.clients, p.think, p.pace, p.Duration = 3, 30*time.Millisecond, 4*time.Second, 30*time.Second
+	p.latency, p.sync = min(p.latency, 500*time.Microsecond), min(p.sync, time.Millisecond)
+	c := &p.config
+	c.HeartbeatInterval, c.ElectionTimeout, c.SleepAfter = 50*time.Millisecond, 600*time.Millisecond, -1
+	c.LeaseDrift = time.Millisecond
+	if p.Faults&Drift != 0 {
+		c.LeaseDrift = c.ElectionTimeout / 5
+	}
 }
 
 // drawBounds makes the windows and queues of cores small, some of them, so that they
