@@ -168,6 +168,7 @@ func (l *lane) propose(p proposal) error {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
+		l.queued.Add(-size)
 		return ErrStopped
 	}
 	l.inbox.proposals = append(l.inbox.proposals, p)
@@ -184,6 +185,7 @@ func (l *lane) read(r readRequest) error {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
+		l.queued.Add(-itemOverhead)
 		return ErrStopped
 	}
 	l.inbox.reads = append(l.inbox.reads, r)
@@ -203,9 +205,12 @@ func (l *lane) deliver(ms []inMessage) {
 		return
 	}
 	l.mu.Lock()
-	if !l.closed {
-		l.inbox.messages = append(l.inbox.messages, ms...)
+	if l.closed {
+		l.mu.Unlock()
+		l.queued.Add(-size)
+		return
 	}
+	l.inbox.messages = append(l.inbox.messages, ms...)
 	l.mu.Unlock()
 	l.signal()
 }

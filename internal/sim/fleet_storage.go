@@ -180,7 +180,7 @@ func (g *replicated) seat(n *node, id ident.MemberID) *seat {
 // newReplicated takes note of a group that begins with some voters.
 func (f *fleetRun) newReplicated(id ident.GroupID, name string, first []group.Peer) *replicated {
 	g := newReplicated(f.world, id, name)
-	g.first = first
+	g.first, g.ordinal = first, len(f.groups)
 	var config consensus.Configuration
 	for _, p := range first {
 		config.Voters = append(config.Voters, consensus.Member{ID: consensus.MemberID(p.Member), Node: uint64(p.Node)})

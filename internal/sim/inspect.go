@@ -33,6 +33,9 @@ func (n *node) inspect() {
 		if err := core.Check(); err != nil {
 			w.violate(Within, "node %d, group %d: %v", n.id, g.id, err)
 		}
+		for len(n.views) <= g.ordinal {
+			n.views = append(n.views, view{})
+		}
 		before := &n.views[g.ordinal]
 		after := view{
 			core: core, role: core.Role(), term: core.Term(), commit: core.Commit(), applied: core.AppliedIndex(),

@@ -38,8 +38,8 @@ type node struct {
 	diskDue           int64 // when the log gets its turn; 0: it has nothing to do
 	inTurn            bool  // the log's turn is held up by a slow disk
 	bodies            [1][]byte
-	owed              int // calls that the host was given in this life and did not answer
-	views             [maxGroups]view
+	owed              int                              // calls that the host was given in this life and did not answer
+	views             []view                           // by the groups' numbers
 	hosted            map[ident.GroupID]ident.MemberID // members that were started or resumed here
 }
 
@@ -66,7 +66,7 @@ func (n *node) start() {
 	n.workDue, n.jobsDue, n.applyDue, n.diskDue, n.inTurn = false, false, false, 0, false
 	n.process = &process{n: n}
 	n.hosted = make(map[ident.GroupID]ident.MemberID)
-	clear(n.views[:])
+	clear(n.views)
 	n.owed = 0
 	w.result.Boots++
 	w.logf("node %d starts, boot %d", n.id, n.boot)
