@@ -273,15 +273,16 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 		n.log.Debug("a step of a move", "group", info.Name, "step", step.String())
 		n.events.add(view.Event{Kind: "move_step", Node: n.cfg.Name, Group: info.Name, Detail: step.String()})
 	}
-	if step.kind == stepTransfer && step.optional && id != ident.Catalogue {
-		if !n.mayTransfer(ctx, id) {
-			n.mover.look(id, n.exec.Now().Add(preferredRetry))
-			return
-		}
-		defer n.transferOver(ctx, id)
+	gated := step.kind == stepTransfer && step.optional && id != ident.Catalogue
+	if gated && !n.mayTransfer(ctx, id) {
+		n.mover.look(id, n.exec.Now().Add(preferredRetry))
+		return
 	}
 	if err := n.take(ctx, id, s, step); err != nil {
 		n.log.Debug("a step of a move was not taken", "group", info.Name, "step", step.String(), "error", err)
+	}
+	if gated {
+		n.transferOver(ctx, id)
 	}
 	n.mover.look(id, n.exec.Now().Add(moveRetry))
 }
