@@ -81,6 +81,9 @@ func (l *ledger) pick(from, to int32, may func(cost int64) bool) int32 {
 	hash := l.nodes[to].hash
 	for _, g := range l.nodes[from].hosted {
 		e := &l.groups[g]
+		if e.Resting {
+			continue
+		}
 		led := e.leader == from
 		if chosen != none && led && !chosenLed {
 			continue

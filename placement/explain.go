@@ -21,6 +21,7 @@ const (
 	VerdictLoad    Verdict = "load"    // it is no emptier than the nodes that it could stand in for
 	VerdictScore   Verdict = "score"   // another node's score for the group was better
 	VerdictSettled Verdict = "settled" // it could hold one, but what is settled stays
+	VerdictRests   Verdict = "rests"   // the group moved a short while ago
 	VerdictFrozen  Verdict = "frozen"  // the group has no quorum: nothing of it moves
 	VerdictUnknown Verdict = "unknown" // it holds one, but the fleet does not know it
 )
@@ -146,6 +147,8 @@ func (l *ledger) rival(e *groupEntry, n int32, c *Candidate) (Verdict, string) {
 	switch {
 	case winner != none:
 		return VerdictScore, fmt.Sprintf("node %s, which gets a member, has a better score for the group", l.nodes[winner].ID)
+	case emptier && e.Resting:
+		return VerdictRests, "it could hold a member, but the group moved a short while ago and rests"
 	case emptier:
 		return VerdictSettled, "it could hold a member, but members move only where a node is outside its bounds"
 	case !elsewhere && c.ZoneUse > 0:

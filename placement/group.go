@@ -22,6 +22,9 @@ type Group struct {
 	// Voters are the nodes of the members that vote now, as far as known. A
 	// quorum is judged by them. Empty means the same as Members.
 	Voters []ident.NodeID `json:"voters,omitempty"`
+	// Resting groups moved a short while ago: none of their members moves for balance,
+	// others do instead. Whatever is more urgent than balance moves them all the same.
+	Resting bool `json:"resting,omitempty"`
 }
 
 func (g *Group) cost() int64   { return int64(min(max(g.Cost, 1), MaxCost)) }
@@ -29,7 +32,7 @@ func (g *Group) replicas() int { return max(g.Replicas, 1) }
 
 // equal tells whether nothing but the epoch differs.
 func (g *Group) equal(o *Group) bool {
-	return g.ID == o.ID && g.Name == o.Name && g.Replicas == o.Replicas && g.Leader == o.Leader && g.Cost == o.Cost &&
+	return g.ID == o.ID && g.Name == o.Name && g.Replicas == o.Replicas && g.Leader == o.Leader && g.Cost == o.Cost && g.Resting == o.Resting &&
 		slices.Equal(g.Members, o.Members) && slices.Equal(g.Voters, o.Voters)
 }
 
@@ -38,7 +41,17 @@ func (g *Group) equal(o *Group) bool {
 func compareRecords(a, b Group) int {
 	return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(b.Epoch, a.Epoch), cmp.Compare(a.Name, b.Name),
 		cmp.Compare(a.Replicas, b.Replicas), cmp.Compare(a.Leader, b.Leader), cmp.Compare(a.Cost, b.Cost),
-		slices.Compare(a.Members, b.Members), slices.Compare(a.Voters, b.Voters))
+		slices.Compare(a.Members, b.Members), slices.Compare(a.Voters, b.Voters), compareBools(a.Resting, b.Resting))
+}
+
+func compareBools(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 // canonicalGroups returns the records by identifier, each once.

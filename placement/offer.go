@@ -64,10 +64,11 @@ func (s *scale) next(from, to, other int32) int32 {
 
 func (l *ledger) offer(from, to int32) *offers {
 	giver, hash := &l.nodes[from], l.nodes[to].hash
-	o := &offers{gained: giver.gained, heap: make([]offer, len(giver.hosted))}
-	for i, g := range giver.hosted {
-		e := &l.groups[g]
-		o.heap[i] = offer{g, e.leader == from, score(e.hash, hash)}
+	o := &offers{gained: giver.gained, heap: make([]offer, 0, len(giver.hosted))}
+	for _, g := range giver.hosted {
+		if e := &l.groups[g]; !e.Resting {
+			o.heap = append(o.heap, offer{g, e.leader == from, score(e.hash, hash)})
+		}
 	}
 	for i := len(o.heap)/2 - 1; i >= 0; i-- {
 		l.sink(o.heap, i)

@@ -54,7 +54,8 @@ func (m *fleetModel) drawNode(t *rapid.T) {
 func (m *fleetModel) drawGroup(t *rapid.T) {
 	i := rapid.IntRange(0, 30).Draw(t, "group")
 	g := Group{ID: ident.GroupID(i + 2), Name: fmt.Sprint("g", i, rapid.IntRange(0, 1).Draw(t, "name")), Epoch: rapid.Uint64Max(9).Draw(t, "epoch"),
-		Replicas: rapid.IntRange(1, 5).Draw(t, "replicas"), Cost: rapid.SampledFrom([]int{1, 1, 1, 3}).Draw(t, "cost")}
+		Replicas: rapid.IntRange(1, 5).Draw(t, "replicas"), Cost: rapid.SampledFrom([]int{1, 1, 1, 3}).Draw(t, "cost"),
+		Resting: rapid.IntRange(0, 3).Draw(t, "resting") == 0}
 	if rapid.Bool().Draw(t, "held") {
 		g.Members = rapid.SliceOfN(rapid.SampledFrom(m.ids), 0, 6).Draw(t, "members")
 		g.Voters = rapid.SliceOfN(rapid.SampledFrom(m.ids), 0, 3).Draw(t, "voters")

@@ -47,7 +47,7 @@ func drawInput(t *rapid.T) Input {
 	fresh := rapid.Bool().Draw(t, "new groups only")
 	for i := range rapid.IntRange(0, 40).Draw(t, "groups") {
 		g := Group{ID: ident.GroupID(i + 2), Name: fmt.Sprint("g", i),
-			Replicas: rapid.IntRange(1, 5).Draw(t, "replicas"), Cost: rapid.IntRange(1, costs).Draw(t, "cost")}
+			Replicas: rapid.IntRange(1, 5).Draw(t, "replicas"), Cost: rapid.IntRange(1, costs).Draw(t, "cost"), Resting: rapid.IntRange(0, 3).Draw(t, "resting") == 0}
 		if !fresh {
 			g.Members = rapid.SliceOfN(rapid.SampledFrom(ids), 0, 6).Draw(t, "members")
 			if len(g.Members) > 0 {
@@ -376,6 +376,22 @@ func TestPropertyRepairTakesTheLibrarysChoice(t *testing.T) {
 		want := rendezvous.New(names, xxhash.Sum64String).Lookup(name)
 		if len(r.Moves) != 1 || r.Moves[0].To.String() != want {
 			t.Fatalf("moves %+v, the library chooses %s", r.Moves, want)
+		}
+	})
+}
+
+// A group that rests is moved by nothing but what is more urgent than balance.
+func TestPropertyRestingGroupsAreNotBalanced(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := drawInput(t)
+		resting := make(map[ident.GroupID]bool)
+		for _, g := range in.Groups {
+			resting[g.ID] = g.Resting
+		}
+		for _, m := range Plan(in).Moves {
+			if m.Kind == Balance && resting[m.Group] {
+				t.Fatalf("%+v", m)
+			}
 		}
 	})
 }

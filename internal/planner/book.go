@@ -1,6 +1,8 @@
 package planner
 
 import (
+	"time"
+
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/placement"
@@ -13,21 +15,25 @@ type book struct {
 	index  uint64
 	groups map[ident.GroupID]*catalogue.Group
 	moving map[ident.GroupID]*catalogue.Group // whose target is not reached
+	rests  map[ident.GroupID]int64            // log time until which placement was told that it rests
 	nodes  map[ident.NodeID]placement.Node    // as placement was told
 
 	policy  placement.Policy
 	planner *placement.Planner
 	plan    *placement.Result // nil where something changed since
 
+	now  int64
 	done int // moves of members that ended well since doneLog looked
 }
 
 // follow reads what changed.
-func (b *book) follow(c *catalogue.Machine, nodes []catalogue.Node, policy placement.Policy) {
+func (b *book) follow(now time.Time, c *catalogue.Machine, nodes []catalogue.Node, policy placement.Policy) {
+	b.now = now.UnixNano()
 	groups, _, index, complete := c.Changes(b.index)
 	if c != b.of || !complete || policy != b.policy {
 		*b = book{of: c, policy: policy, planner: placement.NewPlanner(policy), done: b.done,
-			groups: make(map[ident.GroupID]*catalogue.Group), moving: make(map[ident.GroupID]*catalogue.Group), nodes: make(map[ident.NodeID]placement.Node)}
+			groups: make(map[ident.GroupID]*catalogue.Group), moving: make(map[ident.GroupID]*catalogue.Group),
+			rests: make(map[ident.GroupID]int64), now: b.now, nodes: make(map[ident.NodeID]placement.Node)}
 		b.followNodes(nodes)
 		for _, g := range c.Groups("", 0) {
 			b.enter(g.ID, g)
@@ -39,6 +45,11 @@ func (b *book) follow(c *catalogue.Machine, nodes []catalogue.Node, policy place
 	for _, id := range groups {
 		g, _ := c.GroupByID(id)
 		b.enter(id, g)
+	}
+	for id, until := range b.rests {
+		if until <= b.now {
+			b.enter(id, b.groups[id])
+		}
 	}
 	b.index = index
 }
@@ -69,6 +80,7 @@ func (b *book) enter(id ident.GroupID, g *catalogue.Group) {
 	if g == nil {
 		delete(b.groups, id)
 		delete(b.moving, id)
+		delete(b.rests, id)
 		b.planner.RemoveGroup(id)
 		return
 	}
@@ -81,7 +93,27 @@ func (b *book) enter(id ident.GroupID, g *catalogue.Group) {
 	} else {
 		delete(b.moving, id)
 	}
-	b.planner.SetGroup(placementGroup(g))
+	told := placementGroup(g)
+	if told.Resting = g.RestUntil > b.now; told.Resting {
+		b.rests[id] = g.RestUntil
+	} else {
+		delete(b.rests, id)
+	}
+	b.planner.SetGroup(told)
+}
+
+// rested is when the first group that rests has rested; zero when none does.
+func (b *book) rested() time.Time {
+	var first int64
+	for _, until := range b.rests {
+		if first == 0 || until < first {
+			first = until
+		}
+	}
+	if first == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, first)
 }
 
 // best is what placement would change now.

@@ -26,7 +26,7 @@ func (p *Planner) replan(d *decision) {
 			r.finish(d, &p.done)
 			return
 		}
-		p.worked = true
+		p.worked, p.workedAt = true, d.Now
 	}
 	plan := p.book.best()
 	r.Infeasible = plan.Infeasible
@@ -62,7 +62,28 @@ func (p *Planner) replan(d *decision) {
 		}
 		d.target(d.newTarget(g, t))
 	}
+	p.awaitRested(d, plan)
 	r.finish(d, &p.done)
+}
+
+// awaitRested looks again when the first resting group may move, where a node is not
+// balanced: until then that is not what no move can help.
+func (p *Planner) awaitRested(d *decision, plan *placement.Result) {
+	rested := p.book.rested()
+	if rested.IsZero() {
+		return
+	}
+	var helpless []placement.Reason
+	for _, reason := range plan.Infeasible {
+		if reason.Kind != placement.Unbalanced {
+			helpless = append(helpless, reason)
+		}
+	}
+	if len(helpless) < len(plan.Infeasible) {
+		d.report.Infeasible = helpless
+		d.report.rest(rested)
+		d.by(rested)
+	}
 }
 
 func (d *decision) newTarget(g *catalogue.Group, t placement.Target) catalogue.Target {
@@ -102,7 +123,7 @@ func (d *decision) hold(g *catalogue.Group, kind placement.Kind) Hold {
 func (d *decision) rests(g *catalogue.Group, kind placement.Kind) bool {
 	until := time.Unix(0, g.RestUntil)
 	switch {
-	case g.RestUntil == 0 || urgent(kind) && !g.Back || kind == placement.Repair && d.hopeless(g):
+	case g.RestUntil == 0 || (urgent(kind) || kind == placement.Lead) && !g.Back || kind == placement.Repair && d.hopeless(g):
 		return false
 	case g.Back && kind == placement.Repair:
 		if first := time.Unix(0, g.Since).Add(d.limits.StuckAfter); first.Before(until) {

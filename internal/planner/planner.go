@@ -60,6 +60,7 @@ type Planner struct {
 	done  doneLog
 
 	worked   bool      // the last Decide worked out a plan
+	workedAt time.Time // when that was
 	nextPlan time.Time // not before, while the nodes stay as they are
 	last     *Report
 }
@@ -80,10 +81,10 @@ func (p *Planner) Decide(v View) Decision {
 	d.report = &Report{At: v.Now, Pause: d.pause, Brake: d.brake, Limits: limits, BrokenLimits: broken}
 	d.judge()
 	if p.worked {
-		p.nextPlan, p.worked = v.Now.Add(max(planPause, planShare*v.Took)), false
+		p.nextPlan, p.worked = p.workedAt.Add(v.Took+max(planPause, planShare*v.Took)), false
 	}
 	d.quietFrom = p.quietFrom(&d)
-	p.book.follow(v.Catalogue, nodes, limits.policy())
+	p.book.follow(v.Now, v.Catalogue, nodes, limits.policy())
 	p.done.follow(v.Now, &p.book)
 	p.unstick(&d)
 	d.replaceDamaged(&p.book)

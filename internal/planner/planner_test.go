@@ -230,55 +230,35 @@ func TestTheMostUrgentGoesFirst(t *testing.T) {
 // A move that makes no progress is given up after a while; the group rests, longer each
 // time; the next planner goes on where this one stopped.
 func TestAStuckMoveIsGivenUp(t *testing.T) {
-	f := newFleet(t, 6, 3, 30)
-	f.finish()
-	f.join(7, "z0")
-	f.after(time.Hour)
-	d := f.do()
-	name := ""
-	for _, g := range f.c.Groups("", 0) {
-		if g.ID == d.Targets[0].Group {
-			name = g.Name
-		}
-	}
-	for tries := range 3 {
+	f := newFleet(t, 5, 5, 0)
+	f.apply(&catalogue.AddGroup{Name: "g", Type: "t", Replicas: 3, Members: []ident.NodeID{1, 2, 3}, Preferred: 1})
+	for tries := range 8 {
+		f.apply(&catalogue.SetTargets{Targets: []catalogue.Target{{Group: f.group("g").ID, IfEpoch: f.group("g").Epoch, Members: []ident.NodeID{1, 2, 4}, Preferred: 1}}})
 		began := f.now
-		for f.group(name).Failures == tries {
+		for f.group("g").Failures == tries {
 			f.after(10 * time.Second)
-			f.settleOthers(name)
 			if tries == 1 && f.now.Sub(began) == f.limits.StuckAfter*3/4 {
 				f.planner = Planner{} // another node leads
 			}
 			f.do()
-			if f.now.Sub(began) > 3*f.limits.StuckAfter {
+			if f.now.Sub(began) > 2*f.limits.StuckAfter {
 				t.Fatalf("try %d is not given up after %s", tries, f.now.Sub(began))
 			}
 		}
-		if waited := f.now.Sub(began); tries == 0 && waited < f.limits.StuckAfter {
+		if waited := f.now.Sub(began); waited < f.limits.StuckAfter {
 			t.Errorf("given up after %s", waited)
 		}
 		f.settle()
-		g := f.group(name)
-		if rest := time.Duration(g.RestUntil - g.Since); rest != f.limits.StuckAfter<<tries {
-			t.Errorf("after failure %d it rests for %s", tries+1, rest)
-		}
-		for g.Back {
-			f.after(10 * time.Second)
-			f.settleOthers(name)
-			f.do()
-			if g = f.group(name); g.Back && f.now.UnixNano() > g.RestUntil+int64(2*time.Hour) {
-				return // the others made the fleet even without it
-			}
+		g := f.group("g")
+		if rest := time.Duration(g.RestUntil - g.Since); rest != f.limits.StuckAfter<<min(tries, mostDoublings) || !slices.Equal(g.TargetNodes(), []ident.NodeID{1, 2, 3}) {
+			t.Errorf("after failure %d it rests for %s, with target %v", tries+1, rest, g.TargetNodes())
 		}
 	}
-}
-
-func (f *fleet) settleOthers(name string) {
-	f.t.Helper()
-	for _, g := range f.c.Groups("", 0) {
-		if g.Name != name {
-			f.settle(g.Name)
-		}
+	g := f.group("g")
+	f.apply(&catalogue.SetTargets{Targets: []catalogue.Target{{Group: g.ID, IfEpoch: g.Epoch, Members: []ident.NodeID{1, 2, 4}, Preferred: 1}}})
+	f.settle()
+	if g = f.group("g"); g.Failures != 0 {
+		t.Errorf("it moved at last, and %d failures count", g.Failures)
 	}
 }
 
@@ -485,5 +465,42 @@ func TestAGroupThatRestsIsRepaired(t *testing.T) {
 	f.after(time.Second)
 	if d := f.do(); len(d.Targets) != 1 || d.Targets[0].Cause.Kind != placement.Repair {
 		t.Fatalf("a dead member is left as it is: %+v", d)
+	}
+}
+
+// While some groups rest, others are moved in their place; and when only resting ones
+// are left, the planner waits for the first of them.
+func TestOthersMoveWhileSomeRest(t *testing.T) {
+	f := newFleet(t, 6, 3, 90)
+	f.finish()
+	f.join(7, "z0")
+	f.after(f.limits.Settle)
+	began := f.now
+	for f.do(); f.moving() > 0; f.do() {
+		f.after(time.Second)
+		f.settle()
+	}
+	if n := f.loads()[7]; n < 25 {
+		t.Errorf("after %s the new node has %d of 30 members, though 60 groups do not rest", f.now.Sub(began), n)
+	}
+	for _, g := range f.c.Groups("", 0) {
+		f.apply(&catalogue.SetTargets{Targets: []catalogue.Target{{Group: g.ID, IfEpoch: g.Epoch, Members: g.TargetNodes(), Rest: int64(time.Hour)}}})
+	}
+	for id := range ident.NodeID(3) {
+		f.join(8+id, fmt.Sprint("z", id))
+	}
+	for _, g := range f.c.Groups("", 0) { // another leader, so that the target is another
+		at := slices.IndexFunc(g.Target, func(m catalogue.Member) bool { return m.Node != g.Preferred })
+		f.apply(&catalogue.SetTargets{Targets: []catalogue.Target{{Group: g.ID, IfEpoch: g.Epoch, Members: g.TargetNodes(), Preferred: g.Target[at].Node, Rest: int64(time.Hour)}}})
+	}
+	f.settle()
+	f.after(f.limits.Settle)
+	d := f.do()
+	if f.moving() > 0 || d.Next.IsZero() || d.Report.RestsUntil.IsZero() {
+		t.Fatalf("resting groups move, or are not waited for: %+v, %+v", d, d.Report)
+	}
+	f.after(time.Hour)
+	if f.do(); f.moving() == 0 {
+		t.Error("rested groups do not move")
 	}
 }
