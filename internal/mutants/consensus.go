@@ -226,7 +226,7 @@ var consensusMutants = []Mutant{
 			Old: "\tif m.Context < c.leaderRound || m.Index",
 			New: "\tif m.Index > c.log.last {\n\t\tc.reply(Message{Kind: MsgSleepReply, To: m.From, Term: c.state.Term, Context: m.Context})\n\t\tc.fallAsleep()\n\t\treturn\n\t}\n\tif m.Context < c.leaderRound || m.Index",
 		}},
-		CaughtBy: "./consensus -run ^TestRandomSchedules$",
+		CaughtBy: "./consensus -run ^TestRandomSchedules$ -seeds 3000",
 	},
 	{
 		Name: "account-leaks", Hazard: 45, File: "consensus/replication.go",

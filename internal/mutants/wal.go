@@ -15,32 +15,32 @@ var walMutants = []Mutant{
 	{
 		Name: "torn-record-taken-for-good", Hazard: 29, File: "internal/wal/scan.go",
 		Old: "if !soundRecords(records, f.sum) {", New: "if false {",
-		CaughtBy: simulated,
+		CaughtBy: "./internal/wal -run ^TestHazard29_",
 	},
 	{
 		Name: "rot-taken-for-a-torn-tail", Hazard: 29, File: "internal/wal/recover.go",
 		Old: "\tif later != 0 {", New: "\tif later == -1 {",
-		CaughtBy: simulated,
+		CaughtBy: "./internal/wal -run ^TestHazard29_",
 	},
 	{
 		Name: "segment-freed-while-it-is-needed", Hazard: 30, File: "internal/wal/forward.go",
 		Old: "r.found = len(r.members)", New: "r.members, r.found = nil, 0",
-		CaughtBy: simulated,
+		CaughtBy: "./internal/wal -run ^TestHazard28_30_",
 	},
 	{
 		Name: "old-state-not-copied-forward", Hazard: 30, File: "internal/wal/forward.go",
 		Old: "meta = ml.stateSegment != 0 && ml.stateSegment <= at || ml.baseSegment != 0 && ml.baseSegment <= at", New: "_ = at",
-		CaughtBy: simulated,
+		CaughtBy: "./internal/wal -run ^TestHazard28_30_",
 	},
 	{
 		Name: "folder-not-synced", Hazard: 28, File: "internal/wal/segment.go",
 		Old: "if err := l.fs.SyncDir(l.dir); err != nil {\n\t\treturn fmt.Errorf(\"wal: sync folder %s: %w\", l.dir, err)\n\t}\n\ts.refs.Store(1)", New: "s.refs.Store(1)",
-		CaughtBy: simulated,
+		CaughtBy: "./internal/wal -run ^TestHazard28_30_",
 	},
 	{
 		Name: "segment-reused-under-its-old-generation", Hazard: 29, File: "internal/wal/segment.go",
 		Old: "header: header{l.id, number, l.random(), uint64(old.size)}", New: "header: header{l.id, number, old.generation, uint64(old.size)}",
-		CaughtBy: simulated,
+		CaughtBy: "./internal/wal -run ^TestRecycledBytesAreNeverRecords$",
 	},
 	{
 		Name: "unsynced-tail-relied-upon", Hazard: 31, File: "internal/wal/recover.go",

@@ -452,11 +452,11 @@ func (c *client) read(q *query) {
 				return
 			}
 			// The query is computed elsewhere, and the process may stand still in between.
-			pause := 50 * time.Microsecond
+			pause := 100 * time.Microsecond
 			if w.random.IntN(40) == 0 {
-				pause = 3 * time.Second // it takes that long; its member may be replaced meanwhile
+				pause = 6 * time.Second // it takes that long; its member may be replaced meanwhile
 			}
-			w.at(w.now+w.about(pause), n, func() {
+			w.at(w.now+w.random.Int64N(int64(pause)), n, func() {
 				b, err := n.host.QueryLocal(q.g.id, nil)
 				w.at(w.now+w.about(50*time.Microsecond), n, func() {
 					if err != nil || n.host.Expired(grant) {

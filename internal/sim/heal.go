@@ -96,6 +96,7 @@ func (w *world) endFaults() {
 	w.plan.pace = 100 * time.Millisecond
 	clear(w.net.cut)
 	clear(w.net.slow)
+	clear(w.net.last) // what is late comes late, and holds up nothing any more
 	w.net.loss, w.net.delay, w.idleUntil = 0, 0, 0
 	for _, n := range w.nodes {
 		d := n.disk
