@@ -66,7 +66,7 @@ func (g *fleetGossip) round() {
 		s := g.seen[o.node.id]
 		heard := reach[o] && o.gossip != nil && !o.gossip.closed && !foreign(g.self.Fleet, o.gossip.self.Fleet)
 		switch {
-		case s != nil && s.lieEnd > f.now:
+		case s != nil && s.lieEnd > f.now && !f.healing:
 			continue
 		case f.does(Lie) && s != nil && f.random.IntN(60) == 0:
 			changed = g.lie(s, o) || changed
