@@ -66,7 +66,7 @@ func (g *fleetGossip) round() {
 		s := g.seen[o.node.id]
 		heard := reach[o] && o.gossip != nil && !o.gossip.closed && !foreign(g.self.Fleet, o.gossip.self.Fleet)
 		switch {
-		case s != nil && s.lieEnd > f.now:
+		case s != nil && s.lieEnd > f.now && !f.healing:
 			continue
 		case f.does(Lie) && s != nil && f.random.IntN(60) == 0:
 			changed = g.lie(s, o) || changed
@@ -118,17 +118,18 @@ func (g *fleetGossip) hear(o *machine) bool {
 	if f.chance(30) && index > 0 {
 		index-- // the rest comes later
 	}
-	if s.boot == o.node.boot {
+	boot := o.gossip.self.Boot // not the node's: it may not have begun to gossip in its new life
+	if s.boot == boot {
 		index = max(index, s.index)
 	}
 	s.missed = 0
-	if s.member.Alive && s.boot == o.node.boot && s.index == index {
+	if s.member.Alive && s.boot == boot && s.index == index {
 		return false
 	}
 	if !s.member.Alive {
 		s.member.Since = g.m.node.process.Now()
 	}
-	s.boot, s.index = o.node.boot, index
+	s.boot, s.index = boot, index
 	s.member.Meta, s.member.Addr = o.gossip.said[index], gossipAddr(o.node.place)
 	s.member.Alive, s.member.Suspect, s.member.Left = true, false, false
 	return true

@@ -64,9 +64,13 @@ func (f *fleetRun) forgetLost() {
 }
 
 // finishRemovals has an operator repeat the removals that did not come to an end: what
-// they closed takes no commands.
+// they closed takes no commands. Groups that were placed on nodes already lost, and so
+// never began, are removed as well.
 func (f *fleetRun) finishRemovals() {
 	for _, n := range f.names {
+		if g := f.groupOf(n.group); g != nil && g.neverBegan() {
+			n.half = n.group
+		}
 		if m := f.anyServing(); m != nil && n.half != 0 && n.half == n.group {
 			f.act(m, func(ctx context.Context, api *fleet.Node) {
 				f.logf("finish the removal of %s: %v", n.text, api.RemoveConsensusGroup(ctx, n.text))
@@ -74,6 +78,18 @@ func (f *fleetRun) finishRemovals() {
 		}
 	}
 	f.after(10*time.Second, f.finishRemovals)
+}
+
+// neverBegan tells whether a group committed nothing and most of its first members are
+// on lost disks.
+func (g *replicated) neverBegan() bool {
+	lost := 0
+	for _, p := range g.first {
+		if g.w.byID[p.Node].gone {
+			lost++
+		}
+	}
+	return g.committed == 1 && 2*lost >= len(g.first)
 }
 
 func (f *fleetRun) stateOf(id ident.NodeID) (placement.State, bool) {
