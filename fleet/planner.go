@@ -123,7 +123,7 @@ func (r *planRun) carryOut(ctx context.Context, c *catalogue.Machine, d *planner
 		n.events.add(view.Event{Kind: "node_" + s.To.String(), Node: ns.of(s.ID), Detail: s.Reason})
 	}
 	for batch := range slices.Chunk(d.Targets, catalogue.MaxTargets) {
-		if _, err := n.propose(ctx, &catalogue.SetTargets{Targets: batch}); err != nil {
+		if _, err := n.propose(ctx, &catalogue.SetTargets{Targets: batch, Now: d.Time}); err != nil {
 			n.log.Warn("new targets could not be committed", "targets", len(batch), "error", err)
 			return
 		}

@@ -99,6 +99,7 @@ type SetNodeState struct {
 	To      placement.State
 	Reason  string
 	IfState []placement.State
+	Now     int64 // the time if that is later than the log's, see SetTargets
 }
 
 func (s *SetNodeState) kind() kind { return kindSetNodeState }
@@ -108,6 +109,7 @@ func (s *SetNodeState) fields(c *coder) {
 	state(c, &s.To)
 	c.string(&s.Reason, MaxReason)
 	list(c, &s.IfState, 256, state)
+	c.int64(&s.Now)
 }
 
 func (s *SetNodeState) check() error {
@@ -127,9 +129,10 @@ func (s *SetNodeState) apply(m *Machine, at moment) (func(*coder), error) {
 	if len(s.IfState) > 0 && !slices.Contains(s.IfState, known.State) {
 		return nil, refuse(ErrStateMoved, "node %s is %s since then: look again", s.ID, known.State)
 	}
+	m.time = max(at.time, s.Now)
 	next := *known
 	if next.State != s.To {
-		next.State, next.Since = s.To, at.time
+		next.State, next.Since = s.To, m.time
 	}
 	if s.To == placement.Dead {
 		next.Member = 0 // the catalogue's own group replaces it; if it returns, it gets another

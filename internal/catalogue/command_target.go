@@ -30,6 +30,10 @@ type Target struct {
 // its epoch. The command as a whole is refused with ErrInvalid only.
 type SetTargets struct {
 	Targets []Target
+	// Now is the time, in ns since 1970, if that is later than the log's: log time stands
+	// still after a clock was ahead, and whoever measures how long something lasts must
+	// know when it began.
+	Now int64
 }
 
 // TargetOutcome is what became of one entry of SetTargets.
@@ -41,7 +45,10 @@ type TargetOutcome struct {
 
 func (s *SetTargets) kind() kind { return kindSetTargets }
 
-func (s *SetTargets) fields(c *coder) { list(c, &s.Targets, MaxTargets, target) }
+func (s *SetTargets) fields(c *coder) {
+	list(c, &s.Targets, MaxTargets, target)
+	c.int64(&s.Now)
+}
 
 func target(c *coder, t *Target) {
 	id(c, &t.Group)
@@ -69,9 +76,10 @@ func (s *SetTargets) check() error {
 }
 
 func (s *SetTargets) apply(m *Machine, at moment) (func(*coder), error) {
+	m.time = max(at.time, s.Now)
 	outcomes := make([]TargetOutcome, len(s.Targets))
 	for i, t := range s.Targets {
-		outcomes[i] = m.setTarget(t, at.time)
+		outcomes[i] = m.setTarget(t, m.time)
 	}
 	return outcomesResult(&outcomes), nil
 }

@@ -13,6 +13,7 @@ import (
 type Machine struct {
 	mu    sync.RWMutex
 	index uint64 // of the last command applied
+	time  int64  // the latest of all commands done, of the log or as they said themselves
 
 	// The state. Records are never changed once they are in here.
 	nodes      map[ident.NodeID]*Node
@@ -42,6 +43,7 @@ func New() *Machine {
 }
 
 func (m *Machine) clear() {
+	m.time = 0
 	m.index, m.nextGroup, m.nextMember = 0, uint64(ident.Catalogue)+1, 1
 	m.nodes = make(map[ident.NodeID]*Node)
 	m.groups = btree.NewG(degree, func(a, b *Group) bool { return a.Name < b.Name })
@@ -63,10 +65,12 @@ func (m *Machine) Apply(index uint64, time int64, command []byte) (result []byte
 	if err != nil {
 		return nil, err
 	}
-	visit, err := c.apply(m, moment{index, time})
+	at := moment{index, max(m.time, time)}
+	visit, err := c.apply(m, at)
 	if err != nil {
 		return nil, err
 	}
+	m.time = max(m.time, at.time)
 	m.ring.end(index)
 	m.announce()
 	return pack(visit)

@@ -44,7 +44,7 @@ func drawCommand(t *rapid.T) Command {
 	case 9:
 		return &UpdateGroup{Name: name(), Config: some(), Replicas: rapid.IntRange(0, 3).Draw(t, "replicas")}
 	case 10:
-		set := &SetTargets{}
+		set := &SetTargets{Now: int64(number(90))}
 		for range rapid.IntRange(0, 3).Draw(t, "targets") {
 			set.Targets = append(set.Targets, Target{Group: group(), IfEpoch: number(3), Members: nodes(), Cause: Cause{Kind: placement.Balance, Text: "t"}, Rest: int64(number(3)), Back: rapid.Bool().Draw(t, "back")})
 		}

@@ -15,6 +15,14 @@ func (m *Machine) Index() uint64 {
 	return m.index
 }
 
+// Time is that of the latest command, in ns since 1970: of the log, or later if the
+// command said so. It never goes back, so after a clock was ahead it may stand still.
+func (m *Machine) Time() int64 {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.time
+}
+
 // NextGroup is the GroupID that a new group will get: a copy knows nothing of the
 // groups from there on, neither that they exist nor that they do not.
 func (m *Machine) NextGroup() ident.GroupID {

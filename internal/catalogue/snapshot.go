@@ -20,6 +20,7 @@ const snapshotVersion = 2
 // image is the state at one index, apart from a machine that goes on.
 type image struct {
 	index, nextGroup, nextMember uint64
+	time                         int64
 	nodes                        []*Node  // by identifier
 	groups                       []*Group // by name; or
 	tree                         *btree.BTreeG[*Group]
@@ -32,7 +33,7 @@ type image struct {
 func (m *Machine) Snapshot() func(io.Writer) error {
 	m.mu.Lock() // cloning a tree marks both sides as shared, which is a write
 	defer m.mu.Unlock()
-	img := &image{index: m.index, nextGroup: m.nextGroup, nextMember: m.nextMember, tree: m.groups.Clone(),
+	img := &image{index: m.index, time: m.time, nextGroup: m.nextGroup, nextMember: m.nextMember, tree: m.groups.Clone(),
 		archives: sortedArchives(m.archives), settings: sortedSettings(m.settings)}
 	img.nodes = slices.SortedFunc(maps.Values(m.nodes), func(a, b *Node) int { return cmp.Compare(a.ID, b.ID) })
 	return img.write
@@ -75,6 +76,7 @@ func (img *image) read(r io.Reader) error {
 func (img *image) head(c *coder) {
 	c.version(snapshotVersion)
 	c.uint(&img.index)
+	c.int64(&img.time)
 	c.uint(&img.nextGroup)
 	c.uint(&img.nextMember)
 }
@@ -114,7 +116,7 @@ func (m *Machine) Restore(r io.Reader) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.clear()
-	m.index, m.nextGroup, m.nextMember = img.index, img.nextGroup, img.nextMember
+	m.index, m.time, m.nextGroup, m.nextMember = img.index, img.time, img.nextGroup, img.nextMember
 	for _, n := range img.nodes {
 		m.nodes[n.ID] = n
 	}

@@ -23,6 +23,8 @@ type fleet struct {
 	damaged map[ident.GroupID][]catalogue.Member
 	lag     map[ident.GroupID]uint64
 	planner Planner
+
+	logAhead time.Time // log time does not go back when a clock does
 }
 
 // newFleet has active nodes in so many zones, and settled groups of three members on
@@ -45,7 +47,7 @@ func (f *fleet) apply(command catalogue.Command) {
 	b, err := catalogue.Encode(command)
 	if err == nil {
 		f.index++
-		_, err = f.c.Apply(f.index, f.now.UnixNano(), b)
+		_, err = f.c.Apply(f.index, max(f.now.UnixNano(), f.logAhead.UnixNano()), b)
 	}
 	if err != nil {
 		f.t.Fatalf("%T: %v", command, err)
@@ -57,6 +59,7 @@ func (f *fleet) join(id ident.NodeID, zone string) {
 	f.apply(&catalogue.RegisterNode{ID: id, Name: fmt.Sprint("n", id), Zone: zone, Weight: 1})
 	f.apply(&catalogue.SetNodeState{ID: id, To: placement.Active})
 	f.hearing[id] = Hearing{Alive: true, Since: f.now}
+	f.decide() // as it is told of every change
 }
 
 func (f *fleet) add(name string) {
@@ -89,7 +92,7 @@ func (f *fleet) do() Decision {
 		f.apply(&d.States[i])
 	}
 	if len(d.Targets) > 0 {
-		f.apply(&catalogue.SetTargets{Targets: d.Targets})
+		f.apply(&catalogue.SetTargets{Targets: d.Targets, Now: d.Time})
 	}
 	return d
 }

@@ -81,8 +81,8 @@ func (p *Planner) awaitRested(d *decision, plan *placement.Result) {
 	}
 	if len(helpless) < len(plan.Infeasible) {
 		d.report.Infeasible = helpless
-		d.report.rest(rested)
-		d.by(rested)
+		d.report.rest(d.local(rested))
+		d.byLog(rested)
 	}
 }
 
@@ -110,8 +110,8 @@ func (d *decision) hold(g *catalogue.Group, kind placement.Kind) Hold {
 		return HeldMoving // one change of a group at a time, unless it can never end
 	case d.rests(g, kind):
 		return HeldResting
-	case !urgent(kind) && d.quietFrom.After(d.Now):
-		d.by(d.quietFrom)
+	case !urgent(kind) && d.quietFrom.After(d.log):
+		d.byLog(d.quietFrom)
 		return HeldRestless
 	}
 	return ""
@@ -130,11 +130,11 @@ func (d *decision) rests(g *catalogue.Group, kind placement.Kind) bool {
 			until = first
 		}
 	}
-	if !until.After(d.Now) {
+	if !until.After(d.log) {
 		return false
 	}
-	d.by(until)
-	d.report.rest(until)
+	d.byLog(until)
+	d.report.rest(d.local(until))
 	return true
 }
 

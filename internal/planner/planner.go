@@ -11,7 +11,7 @@ import (
 // View is what a Planner decides from. It keeps nothing of it but the catalogue's
 // records, which never change.
 type View struct {
-	Now       time.Time // of the node that leads; the catalogue's log time is the same clock
+	Now       time.Time // of the node that leads, with its monotonic reading
 	Catalogue *catalogue.Machine
 	Limits    Limits // where the catalogue's settings do not say otherwise
 	// Hearing has the nodes that gossip knows, the one that decides included.
@@ -42,6 +42,8 @@ type Decision struct {
 	// leaders about, before the next view.
 	Confirm []ident.NodeID
 	Inspect []ident.GroupID
+	// Time belongs to SetTargets, as it already does to States: see there.
+	Time int64
 	// Next is when to look again although nothing changed. Zero: only then.
 	Next time.Time
 	// Report says how things stand. It is never nil.
@@ -52,8 +54,10 @@ type Decision struct {
 type Planner struct {
 	book book
 
+	anchor, anchorLog time.Time // the log time at a moment of the node that leads
+
 	nodes    string    // the nodes as they were last looked at
-	quiet    time.Time // since when they are like that
+	quiet    time.Time // since when they are like that; of the log, as the next
 	restless time.Time // since when they have not been quiet for long enough; zero: they were
 
 	looks map[ident.GroupID]look // at moves that are late
@@ -79,12 +83,14 @@ func (p *Planner) Decide(v View) Decision {
 	nodes := v.Catalogue.Nodes()
 	d := decision{View: v, limits: limits, nodes: nodes, pause: PauseIn(settings), brake: Brake(nodes, limits.BrakePercent)}
 	d.report = &Report{At: v.Now, Pause: d.pause, Brake: d.brake, Limits: limits, BrokenLimits: broken}
+	d.log = p.logTime(&d)
+	d.Time = d.log.UnixNano()
 	d.judge()
 	if p.worked {
 		p.nextPlan, p.worked = p.workedAt.Add(v.Took+max(planPause, planShare*v.Took)), false
 	}
 	d.quietFrom = p.quietFrom(&d)
-	p.book.follow(v.Now, v.Catalogue, nodes, limits.policy())
+	p.book.follow(d.log, v.Catalogue, nodes, limits.policy())
 	p.done.follow(v.Now, &p.book)
 	p.unstick(&d)
 	d.replaceDamaged(&p.book)
@@ -101,10 +107,33 @@ type decision struct {
 	nodes     []catalogue.Node
 	pause     *Pause
 	brake     string
-	quietFrom time.Time // when what can wait may move
+	log       time.Time // what the records' times are compared with
+	quietFrom time.Time // when what can wait may move; of the log
 	report    *Report
 	taken     map[ident.GroupID]bool // groups that already have a new target
 }
+
+// logTime is the present time of the catalogue's log. That stands still between commands,
+// and for longer when a clock that was ahead had led; so it goes on from the last one by
+// the monotonic clock of the node that leads. What was to last a minute lasts a minute,
+// whatever the clocks of those who led before said.
+func (p *Planner) logTime(d *decision) time.Time {
+	now := p.anchorLog.Add(d.Now.Sub(p.anchor))
+	if p.anchor.IsZero() {
+		now = time.Unix(0, d.Now.UnixNano())
+	}
+	if last := time.Unix(0, d.Catalogue.Time()); last.After(now) {
+		now = last
+	}
+	p.anchor, p.anchorLog = d.Now, now
+	return now
+}
+
+// local is a time of the log as the node that leads has it.
+func (d *decision) local(at time.Time) time.Time { return d.Now.Add(at.Sub(d.log)) }
+
+// byLog asks for another look at a time of the log.
+func (d *decision) byLog(at time.Time) { d.by(d.local(at)) }
 
 // by asks for another look at a time.
 func (d *decision) by(at time.Time) {
@@ -128,14 +157,14 @@ func (d *decision) target(t catalogue.Target) {
 func (p *Planner) quietFrom(d *decision) time.Time {
 	is := fingerprint(d.nodes)
 	if is != p.nodes {
-		at := lastChange(d.nodes, d.Now)
-		if p.nodes != "" && !at.After(p.quiet) {
-			at = d.Now // a zone or a weight, of which the catalogue does not know since when
+		at := d.log
+		if p.nodes == "" { // the catalogue knows when it was that they changed
+			at = lastChange(d.nodes, d.log)
 		}
 		p.nodes, p.quiet, p.nextPlan = is, at, time.Time{}
 	}
 	at := p.quiet.Add(d.limits.Settle)
-	if !at.After(d.Now) {
+	if !at.After(d.log) {
 		p.restless = time.Time{}
 		return at
 	}

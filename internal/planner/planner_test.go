@@ -504,3 +504,46 @@ func TestOthersMoveWhileSomeRest(t *testing.T) {
 		t.Error("rested groups do not move")
 	}
 }
+
+// The clocks of those who lead may differ by hours: what was to last a while lasts that
+// while, and no longer.
+func TestClocksOfLeadersMayDiffer(t *testing.T) {
+	f := newFleet(t, 6, 3, 60)
+	f.finish()
+	truth := f.now
+	f.after(3 * time.Hour) // one leads whose clock is ahead
+	f.planner = Planner{}
+	f.join(7, "z0")
+	f.after(f.limits.Settle)
+	d := f.do()
+	if len(d.Targets) == 0 {
+		t.Fatal("nothing moves")
+	}
+	f.settle()
+	g, _ := f.c.GroupByID(d.Targets[0].Group)
+	ahead := f.now
+	f.now = truth // and then another
+	f.planner = Planner{}
+	for id := range f.hearing {
+		f.hearing[id] = Hearing{Alive: true, Since: f.now}
+	}
+	f.logAhead = ahead
+	f.do()
+	f.after(f.limits.Rest / 2)
+	if f.do(); f.planner.book.rests[g.ID] == 0 {
+		t.Errorf("group %s does not rest any more after half the time", g.Name)
+	}
+	f.after(f.limits.Rest/2 + time.Second)
+	if f.do(); f.planner.book.rests[g.ID] != 0 {
+		t.Errorf("group %s rests after its time", g.Name)
+	}
+	f.join(8, "z1")
+	f.after(time.Second)
+	if d := f.do(); d.Report.QuietFrom.IsZero() || d.Report.QuietFrom.Sub(f.now) > f.limits.Settle || d.Next.Sub(f.now) > f.limits.Settle {
+		t.Errorf("the wait for quiet ends at %s, now is %s", d.Report.QuietFrom, f.now)
+	}
+	f.finish()
+	if n := f.loads()[8]; n == 0 {
+		t.Error("the next node stays empty")
+	}
+}

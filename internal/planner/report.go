@@ -86,8 +86,8 @@ func (r *Report) rest(until time.Time) {
 
 func (r *Report) finish(d *decision, done *doneLog) {
 	r.Started = len(d.Targets)
-	if d.quietFrom.After(d.Now) {
-		r.QuietFrom = d.quietFrom
+	if d.quietFrom.After(d.log) {
+		r.QuietFrom = d.local(d.quietFrom)
 	}
 	r.Done, r.DoneWithin = done.count(d.Now)
 }

@@ -44,8 +44,8 @@ func (p *Planner) unstick(d *decision) {
 	for _, id := range slices.Sorted(maps.Keys(p.book.moving)) {
 		g := p.book.moving[id]
 		began := time.Unix(0, g.Since)
-		if first := began.Add(patience / firstLook); first.After(d.Now) {
-			d.by(first)
+		if first := began.Add(patience / firstLook); first.After(d.log) {
+			d.byLog(first)
 			continue
 		}
 		l, seen := p.looks[id]
@@ -54,22 +54,22 @@ func (p *Planner) unstick(d *decision) {
 		}
 		if lag, ok := d.Lag[id]; ok {
 			if l.known && lag < l.lag {
-				l.since = d.Now
+				l.since = d.log
 			}
 			if !l.known || lag < l.lag {
 				l.lag, l.known = lag, true
 			}
 		}
-		if seen && !l.since.Add(patience).After(d.Now) && d.pause == nil && !d.hopeless(g) { // a hopeless one is replanned
+		if seen && !l.since.Add(patience).After(d.log) && d.pause == nil && !d.hopeless(g) { // a hopeless one is replanned
 			d.giveUp(g)
 			delete(p.looks, id)
 			continue
 		}
-		if next := l.at.Add(patience / lookEvery); !next.After(d.Now) {
-			l.at = d.Now
+		if next := l.at.Add(patience / lookEvery); !next.After(d.log) {
+			l.at = d.log
 			d.Inspect = append(d.Inspect, id)
 		}
-		d.by(l.at.Add(patience / lookEvery))
+		d.byLog(l.at.Add(patience / lookEvery))
 		if p.looks == nil {
 			p.looks = make(map[ident.GroupID]look)
 		}

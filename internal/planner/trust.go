@@ -17,7 +17,7 @@ func (d *decision) judge() {
 		if to == node.State {
 			continue
 		}
-		d.States = append(d.States, catalogue.SetNodeState{ID: node.ID, To: to, Reason: reason, IfState: []placement.State{node.State}})
+		d.States = append(d.States, catalogue.SetNodeState{ID: node.ID, To: to, Reason: reason, IfState: []placement.State{node.State}, Now: d.Time})
 	}
 }
 
@@ -47,11 +47,12 @@ func (d *decision) verdict(node *catalogue.Node) (to placement.State, reason str
 // the word of others too, and while most of the fleet is there. One observer alone may
 // be the one that is cut off.
 func (d *decision) givenUp(node *catalogue.Node, since time.Time) bool {
-	if suspected := time.Unix(0, node.Since); since.Before(suspected) {
-		since = suspected
-	}
 	if at := since.Add(d.limits.PurgeAfter); at.After(d.Now) {
 		d.by(at)
+		return false
+	}
+	if at := time.Unix(0, node.Since).Add(d.limits.PurgeAfter); at.After(d.log) {
+		d.byLog(at)
 		return false
 	}
 	if d.brake != "" {
