@@ -261,7 +261,7 @@ func (r *router) sendCommand(ctx context.Context, route cache.Route, c *group.Pr
 		w := takeWaiter()
 		n.host.Propose(route.Group, *c, w.done)
 		if err := w.wait(ctx, n.exec, deadline); err != nil {
-			return attempt{err: err, sent: true}
+			return attempt{err: unanswered(ctx, n.id, err), sent: true}
 		}
 		a := attempt{result: w.result, err: w.err}
 		w.put()
@@ -281,7 +281,7 @@ func (r *router) register(ctx context.Context, route cache.Route, deadline time.
 			w.done(nil, err)
 		})
 		if err := w.wait(ctx, r.node.exec, deadline); err != nil {
-			return 0, err
+			return 0, unanswered(ctx, r.node.id, err)
 		}
 		err := w.err
 		w.put()

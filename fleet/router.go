@@ -126,7 +126,7 @@ func (r *router) ask(ctx context.Context, route cache.Route, request []byte, dea
 	w := takeWaiter()
 	r.node.wire.CallAsync(route.Leader, request, deadline, w.done)
 	if err := w.wait(ctx, r.node.exec, deadline.Add(time.Second)); err != nil {
-		return attempt{err: err, sent: true} // the wire ends calls at their deadline: this is its second line
+		return attempt{err: unanswered(ctx, route.Leader, err), sent: true} // the wire ends calls at their deadline: this is its second line
 	}
 	body, err := w.result, w.err
 	w.put()

@@ -1,7 +1,9 @@
 package fleet
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/raftfleet/raftfleet/cache"
@@ -17,6 +19,15 @@ const patience = 2 * time.Second
 
 // errNoAnswer is returned by an attempt that ran out of patience.
 var errNoAnswer = errors.New("the node did not answer in time")
+
+// unanswered is the error of an attempt whose answer was not waited for any longer. Where
+// only its patience is over, and not the call's time, another attempt may be made.
+func unanswered(ctx context.Context, asked ident.NodeID, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return fmt.Errorf("node %s: %w", asked, errNoAnswer)
+	}
+	return err
+}
 
 // silence is what a call remembers of the last node that did not answer it.
 type silence struct {

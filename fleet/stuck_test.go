@@ -71,3 +71,27 @@ func TestCallTimeoutBoundsALocalCall(t *testing.T) {
 		t.Fatalf("a call that takes longer than CallTimeout: %v (%s)", err, fleet.OutcomeOf(err))
 	}
 }
+
+var slower = group.Command(counterType, "slower", func(c *counter, _ group.None) (int64, error) {
+	time.Sleep(2500 * time.Millisecond) // longer than one attempt waits, on purpose
+	c.N++
+	return c.N, nil
+})
+
+// A command that takes longer than one attempt waits is waited for as long as the call
+// may take, also by the node that leads, and is applied once.
+func TestASlowCommandIsWaitedForAtTheLeader(t *testing.T) {
+	t.Parallel()
+	n := activate(t, "z1", testConfig(t, "n1"))
+	if err := n.AddConsensusGroup(t.Context(), "g", 1, counterType); err != nil {
+		t.Fatal(err)
+	}
+	bounded, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for i, ctx := range []context.Context{bounded, context.Background()} { // the other has CallTimeout
+		if sum, err := slower.Call(ctx, n, "g", group.None{}); err != nil || sum != int64(i+1) {
+			t.Fatalf("a command that takes 2.5 s: %d, %v", sum, err)
+		}
+	}
+	mustAdd(t, n, "g", 1, 3)
+}
