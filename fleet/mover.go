@@ -252,6 +252,9 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 		}
 		wanted = targetOf(g)
 	}
+	if g != nil {
+		n.reportStrangers(ctx, g, s)
+	}
 	step := nextStep(s, wanted, n.id, n.mayLead)
 	if step.kind == stepTransfer && step.optional {
 		now := n.exec.Now()
@@ -313,6 +316,40 @@ func (n *Node) settle(ctx context.Context, g *catalogue.Group, s *consensus.Stat
 		return
 	}
 	n.events.add(view.Event{Kind: "move_done", Node: n.cfg.Name, Group: g.Name, Detail: fmt.Sprintf("members are as targeted (epoch %d)", g.Epoch)})
+}
+
+// reportStrangers reports a configuration with members of which the catalogue knows
+// nothing any more, as there are after a move was taken back. They must keep their
+// identifiers if a later target has their nodes: no node can host two members of a group.
+func (n *Node) reportStrangers(ctx context.Context, g *catalogue.Group, s *consensus.Status) {
+	known := func(m consensus.Member) bool {
+		have, ok := g.MemberOn(ident.NodeID(m.Node))
+		return ok && have.ID == ident.MemberID(m.ID)
+	}
+	r := catalogue.Report{Group: g.ID, Index: s.ConfigIndex}
+	strangers := false
+	for _, voters := range [2][]consensus.Member{s.Config.Voters, s.Config.Outgoing} {
+		for _, m := range voters {
+			strangers = strangers || !known(m)
+			reported := catalogue.Member{ID: ident.MemberID(m.ID), Node: ident.NodeID(m.Node)}
+			if !slices.Contains(r.Members, reported) {
+				r.Members = append(r.Members, reported)
+			}
+		}
+	}
+	for _, m := range s.Config.Learners {
+		strangers = strangers || !known(m)
+		reported := catalogue.Member{ID: ident.MemberID(m.ID), Node: ident.NodeID(m.Node)}
+		if !slices.Contains(r.Members, reported) {
+			r.Learners = append(r.Learners, reported)
+		}
+	}
+	if !strangers || s.ConfigIndex <= g.ConfiguredIndex {
+		return
+	}
+	if _, err := n.propose(ctx, &r); err != nil {
+		n.log.Debug("the members of a group could not be reported", "group", g.Name, "error", err)
+	}
 }
 
 // mayLead tells whether leadership may be given to a node.

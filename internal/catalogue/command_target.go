@@ -161,13 +161,16 @@ func (s *SetTargets) Result(result []byte) ([]TargetOutcome, error) {
 // Epoch, if not 0, says that this configuration is the target of that epoch, and
 // committed. Until an epoch is reported, a member that its target lacks may still
 // vote, and must not be deleted. Once the present one is, every member that had an
-// identifier by then (below SettledNext) and is in neither Target nor Configured is
+// identifier by then (below SettledNext) and is in none of Target, Configured and Learners is
 // out of the group for ever, whatever the target becomes later.
 type Report struct {
 	Group   ident.GroupID
 	Index   uint64
-	Members []Member
-	Epoch   uint64
+	Members []Member // voters, also those who only vote until a change is complete
+	// Learners need not be reported; those that are keep their identifier when a later
+	// target has their node.
+	Learners []Member
+	Epoch    uint64
 }
 
 func (r *Report) kind() kind { return kindReport }
@@ -176,6 +179,7 @@ func (r *Report) fields(c *coder) {
 	id(c, &r.Group)
 	c.uint(&r.Index)
 	list(c, &r.Members, MaxMembers, member)
+	list(c, &r.Learners, MaxMembers, member)
 	c.uint(&r.Epoch)
 }
 
@@ -183,9 +187,13 @@ func (r *Report) check() error {
 	if len(r.Members) < 1 || len(r.Members) > MaxMembers {
 		return refuse(ErrInvalid, "the report has %d members: give 1 to %d", len(r.Members), MaxMembers)
 	}
-	for i, m := range r.Members {
+	if len(r.Learners) > MaxMembers {
+		return refuse(ErrInvalid, "the report has %d learners: give at most %d", len(r.Learners), MaxMembers)
+	}
+	all := slices.Concat(r.Members, r.Learners)
+	for i, m := range all {
 		if m.ID == 0 || m.Node == 0 || m.ID == ^ident.MemberID(0) ||
-			slices.ContainsFunc(r.Members[:i], func(o Member) bool { return o.ID == m.ID }) {
+			slices.ContainsFunc(all[:i], func(o Member) bool { return o.ID == m.ID }) {
 			return refuse(ErrInvalid, "the report has member %s on node %s, which repeats or is no identifier: report each member once", m.ID, m.Node)
 		}
 	}
@@ -197,9 +205,10 @@ func (r *Report) apply(m *Machine, _ moment) (func(*coder), error) {
 	if !ok {
 		return nil, refuse(ErrNoGroup, "group %s is not in the catalogue: it was removed", r.Group)
 	}
-	for _, known := range [...][]Member{g.First, g.Target, g.Configured} {
+	all := slices.Concat(r.Members, r.Learners)
+	for _, known := range [...][]Member{g.First, g.Target, g.Configured, g.Learners} {
 		for _, k := range known {
-			if slices.ContainsFunc(r.Members, func(m Member) bool { return m.ID == k.ID && m.Node != k.Node }) {
+			if slices.ContainsFunc(all, func(m Member) bool { return m.ID == k.ID && m.Node != k.Node }) {
 				return nil, refuse(ErrInvalid, "the report has member %s on another node than %s, where it has been all its life", k.ID, k.Node)
 			}
 		}
@@ -212,12 +221,8 @@ func (r *Report) apply(m *Machine, _ moment) (func(*coder), error) {
 	if settles {
 		next.Settled = r.Epoch
 	}
-	next.Configured = slices.Clone(r.Members)
-	slices.SortFunc(next.Configured, func(a, b Member) int {
-		return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.ID, b.ID))
-	})
-	next.ConfiguredIndex = r.Index
-	for _, reported := range next.Configured {
+	next.Configured, next.Learners, next.ConfiguredIndex = byNode(r.Members), byNode(r.Learners), r.Index
+	for _, reported := range all {
 		// Never give a MemberID twice, even if an operator's recovery made members by itself.
 		next.NextMember = max(next.NextMember, uint64(reported.ID)+1)
 	}
@@ -229,6 +234,12 @@ func (r *Report) apply(m *Machine, _ moment) (func(*coder), error) {
 	}
 	m.putGroup(&next)
 	return groupResult(&next), nil
+}
+
+func byNode(members []Member) []Member {
+	members = slices.Clone(members)
+	slices.SortFunc(members, func(a, b Member) int { return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.ID, b.ID)) })
+	return members
 }
 
 // Result is the group as it is now, without Config and Initial.

@@ -50,7 +50,8 @@ type Group struct {
 	Failures  int          // moves that failed one after another
 	RestUntil int64        // log time before which nothing that can wait gives it another target; 0 if none
 
-	Configured      []Member // all members as its leader last reported them, by node
+	Configured      []Member // the voters as its leader last reported them, by node
+	Learners        []Member // and those that did not vote yet
 	ConfiguredIndex uint64   // index of that configuration in the group's log
 	Settled         uint64   // the newest Epoch whose target its leader reported as reached
 	SettledNext     uint64   // NextMember when Settled was reported: members below it were all accounted for then
@@ -61,13 +62,13 @@ type Group struct {
 // TargetNodes lists the nodes of the target, by identifier.
 func (g *Group) TargetNodes() []ident.NodeID { return nodesOf(g.Target) }
 
-// ConfiguredNodes lists the nodes of the members last reported, by identifier.
+// ConfiguredNodes lists the nodes of the voters last reported, by identifier.
 func (g *Group) ConfiguredNodes() []ident.NodeID { return nodesOf(g.Configured) }
 
 // MemberOn returns the member that a node holds or should hold: that of the
-// target if there is one, else that last reported.
+// target if there is one, else that last reported, as a voter or a learner.
 func (g *Group) MemberOn(node ident.NodeID) (Member, bool) {
-	for _, members := range [2][]Member{g.Target, g.Configured} {
+	for _, members := range [3][]Member{g.Target, g.Configured, g.Learners} {
 		if at := slices.IndexFunc(members, func(m Member) bool { return m.Node == node }); at >= 0 {
 			return members[at], true
 		}
@@ -77,7 +78,7 @@ func (g *Group) MemberOn(node ident.NodeID) (Member, bool) {
 
 // hosts lists the nodes that hold or should hold a member.
 func (g *Group) hosts() []ident.NodeID {
-	nodes := append(nodesOf(g.Target), nodesOf(g.Configured)...)
+	nodes := slices.Concat(nodesOf(g.Target), nodesOf(g.Configured), nodesOf(g.Learners))
 	slices.Sort(nodes)
 	return slices.Compact(nodes)
 }
