@@ -69,7 +69,8 @@ func (l *ledgerOfFleet) retargeted(was, g *catalogue.Group) {
 			lost++
 		}
 	}
-	if 2*lost > len(was.Configured) {
+	// Who should lead may be set all the same, as an operator does who hands leadership over.
+	if 2*lost > len(was.Configured) && !slices.Equal(g.Target, was.Target) {
 		f.violate(Overlap, "group %d, of whose members %v %d are lost, is to have %v", g.ID, was.Configured, lost, g.Target)
 	}
 	for _, m := range g.Target {
