@@ -377,8 +377,12 @@ func (n *Node) catalogueTarget(c *catalogue.Machine, s *consensus.Status) target
 		}
 		members[node.ID] = node.Member
 		state := node.State
-		if state == placement.Active && !n.hears(node.ID) {
+		switch {
+		case n.hears(node.ID):
+		case state == placement.Active:
 			state = placement.Suspect // no reason to make it a voter, nor to hurry it out
+		case state == placement.Inactive:
+			state = placement.Dead // it was drained and stopped
 		}
 		in = append(in, placement.Node{ID: node.ID, Zone: node.Zone, Weight: node.Weight, State: state})
 	}

@@ -16,10 +16,13 @@ const catalogueName = "catalogue"
 //
 // Active nodes can vote, and so can suspect or joining ones that vote already:
 // they are not replaced on a suspicion, but never chosen. Present voters stay
-// as long as they can and spread allows. Draining voters stay where otherwise one
-// node alone would vote: it would hold the only copy that counts, and a drain may
-// be taken back or never end. A draining or inactive voter stays, alone, when no
-// other node can vote; with nothing alive at all, current is returned as it is.
+// as long as they can and spread allows. Draining voters, and then inactive ones, stay
+// where otherwise one node alone would vote: it would hold the only copy that counts,
+// and a drain may be taken back or never end. So the caller says of an inactive node
+// that is not heard that it is dead. Nothing changes while no node is active but some
+// are suspect: the vote must not be left to those alone. A draining or inactive voter
+// stays, alone, when no other node can vote; with nothing alive at all, current is
+// returned as it is.
 func CatalogueVoters(nodes []Node, current []ident.NodeID) []ident.NodeID {
 	electorate := newElectorate(nodes, current)
 	want := 1
@@ -30,8 +33,10 @@ func CatalogueVoters(nodes []Node, current []ident.NodeID) []ident.NodeID {
 		want = 3
 	case able == 0:
 		return electorate.lastResort(current)
-	case able+len(electorate.draining(current)) >= 3:
+	case able+len(electorate.leaving(current)) >= 3:
 		want = 3
+	case !electorate.anyActive():
+		return uniqueSorted(current)
 	}
 	for len(electorate.chosen) > want {
 		electorate.dismiss(electorate.loosest())
@@ -43,7 +48,7 @@ func CatalogueVoters(nodes []Node, current []ident.NodeID) []ident.NodeID {
 	}
 	for electorate.even() {
 	}
-	for _, n := range electorate.draining(current) {
+	for _, n := range electorate.leaving(current) {
 		if len(electorate.chosen) < want {
 			electorate.add(n)
 		}
@@ -82,15 +87,22 @@ func (e *electorate) able() int {
 	return able
 }
 
-// draining lists the voters of current that drain, by identifier.
-func (e *electorate) draining(current []ident.NodeID) []Node {
+// leaving lists the voters of current that drain, and then those that are drained, by
+// identifier.
+func (e *electorate) leaving(current []ident.NodeID) []Node {
 	var out []Node
-	for _, n := range e.nodes {
-		if n.State == Draining && slices.Contains(current, n.ID) {
-			out = append(out, n)
+	for _, state := range [...]State{Draining, Inactive} {
+		for _, n := range e.nodes {
+			if n.State == state && slices.Contains(current, n.ID) {
+				out = append(out, n)
+			}
 		}
 	}
 	return out
+}
+
+func (e *electorate) anyActive() bool {
+	return slices.ContainsFunc(e.nodes, func(n Node) bool { return n.State == Active })
 }
 
 func (e *electorate) has(id ident.NodeID) bool {

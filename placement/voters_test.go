@@ -55,8 +55,17 @@ func TestCatalogueVotersWhileADrainLeavesTooFew(t *testing.T) {
 	if got := CatalogueVoters(setState(three, 2, Draining), current); !slices.Equal(got, current) {
 		t.Errorf("one of three drains: %v", got)
 	}
-	if got := CatalogueVoters(setState(three, 2, Inactive), current); len(got) != 1 || got[0] == 2 {
+	if got := CatalogueVoters(setState(three, 2, Inactive), current); !slices.Equal(got, current) {
 		t.Errorf("one of three is drained: %v", got)
+	}
+	if got := CatalogueVoters(setState(three, 2, Dead), current); len(got) != 1 || got[0] == 2 {
+		t.Errorf("one of three is drained and gone: %v", got)
+	}
+	if got := CatalogueVoters(setState(setState(setState(three, 1, Draining), 2, Suspect), 3, Inactive), current); !slices.Equal(got, current) {
+		t.Errorf("one drains, one is suspect and one is drained: %v", got)
+	}
+	if got := CatalogueVoters(setState(setState(setState(three, 1, Dead), 2, Suspect), 3, Draining), current); !slices.Equal(got, current) {
+		t.Errorf("one is dead, one suspect, and one drains: %v", got)
 	}
 	if got := CatalogueVoters(setState(fleetOf(1, 1, 1, 1), 2, Draining), current); !slices.Equal(got, []ident.NodeID{1, 3, 4}) {
 		t.Errorf("one of four drains: %v", got)
@@ -90,14 +99,23 @@ func TestPropertyCatalogueVoters(t *testing.T) {
 		if able == 0 {
 			return
 		}
-		draining := 0
+		leaving, active := 0, 0
 		for _, n := range nodes {
-			if n.State == Draining && slices.Contains(current, n.ID) {
-				draining++
+			if (n.State == Draining || n.State == Inactive) && slices.Contains(current, n.ID) {
+				leaving++
+			}
+			if n.State == Active {
+				active++
 			}
 		}
+		if active == 0 && able < 3 && able+leaving < 3 {
+			if !slices.Equal(got, uniqueSorted(current)) {
+				t.Fatalf("no node is active, and %v became %v", current, got)
+			}
+			return
+		}
 		want := []int{1, 1, 1, 3, 3, 5}[min(able, 5)]
-		if able < 3 && able+draining >= 3 {
+		if able < 3 && able+leaving >= 3 {
 			want = 3
 		}
 		if len(got) != want {
@@ -105,7 +123,7 @@ func TestPropertyCatalogueVoters(t *testing.T) {
 		}
 		for _, n := range nodes {
 			switch voted := slices.Contains(got, n.ID); {
-			case voted && n.State == Draining && able < 3 && slices.Contains(current, n.ID):
+			case voted && (n.State == Draining || n.State == Inactive) && able < 3 && slices.Contains(current, n.ID):
 			case voted && !n.State.stays():
 				t.Fatalf("%s node %s votes although others can", n.State, n.ID)
 			case voted && n.State != Active && !slices.Contains(current, n.ID):
