@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/raftfleet/raftfleet/fleet"
@@ -92,10 +93,13 @@ func (f *fleetRun) drain() {
 	})
 }
 
-// forget says of a node that it will not return: of one that does not, mostly.
+// forget says of a node that it will not return: of one that does not, mostly. An
+// operator who says so of one that lives takes its vote; that is not done while the disk
+// of another is damaged and nobody knows it yet.
 func (f *fleetRun) forget() {
 	m, of := f.anyServing(), f.all[f.random.IntN(len(f.all))]
-	if m == nil || m == of || !of.node.gone && f.chance(70) {
+	damaged := func(o *machine) bool { return o.node.disk.damaged && !o.node.gone }
+	if m == nil || m == of || !of.node.gone && (f.chance(70) || slices.ContainsFunc(f.all, damaged)) {
 		return
 	}
 	f.forgetMachine(m, of, f.chance(50))
