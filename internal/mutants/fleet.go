@@ -10,7 +10,7 @@ var fleetMutants = []Mutant{
 	},
 	{
 		Name: "lost-answer-taken-for-not-sent", Hazard: 41, File: "fleet/router.go", Level: ByFleets,
-		Old: "return attempt{err: err, sent: true} // the wire", New: "return attempt{err: err, sent: false} // the wire",
+		Old: "err: unanswered(ctx, route.Leader, err), sent: true}", New: "err: unanswered(ctx, route.Leader, err), sent: false}",
 		CaughtBy: fleetSeeds,
 	},
 	{
