@@ -75,8 +75,8 @@ func (f *fleetRun) sits(g *replicated, n *node) bool {
 // its operator removes the folder and lets it join as another one.
 func (f *fleetRun) flipBit() {
 	n := f.losable()
-	if n == nil || !n.up || n.inTurn {
-		return
+	if n == nil || !n.up || n.inTurn || n.log == nil {
+		return // a log that is being opened may have been read: nobody could tell what the start says of the bit
 	}
 	running := f.chance(50)
 	if !running {
@@ -98,8 +98,9 @@ func (f *fleetRun) restart(n *node) {
 	}
 }
 
-// opened is told how the opening of a node went that has damage on its disk: either
-// nothing that counts is damaged, or its disk is to be given up.
+// opened is told how the opening of a log went, as soon as that is known. It reads all
+// of the log, so where there was damage on the disk either nothing that counts is
+// damaged, or the disk is to be given up.
 func (f *fleetRun) opened(n *node, err error) {
 	switch {
 	case !n.disk.damaged:

@@ -98,7 +98,6 @@ func (f *fleetRun) begin(n *node) error {
 		if p.ended || n.disk.dying {
 			return
 		}
-		f.opened(n, err)
 		if err != nil {
 			if !n.disk.excuses(err) {
 				f.violate(Starts, "node %d cannot start: %v", n.id, err)
@@ -137,6 +136,9 @@ func (m *machine) parts(p *process) assemble.Parts {
 		Storage: func() (store.Store, *wal.Log, error) {
 			kept := &fleetStorage{n.disk.store, m}
 			log, err := n.openLog(kept)
+			if !p.ended && !n.disk.dying {
+				f.opened(n, err)
+			}
 			return kept, log, err
 		},
 		Wire: func(c wire.Config) (assemble.Wire, error) {

@@ -297,9 +297,9 @@ func (w *world) flipBit() {
 	n.disk.damaged = false
 }
 
-// turnBit turns a bit of a record in the log, if there is one. The last write is
-// spared: nobody can tell damage there from a write that was cut off by a loss of
-// power.
+// turnBit turns a bit of a record in the log, if there is one. The last write that is
+// durable is spared, and what came later: nobody can tell damage there from a write
+// that was cut off by a loss of power.
 func (n *node) turnBit() bool {
 	type place struct {
 		segment uint64
@@ -307,7 +307,7 @@ func (n *node) turnBit() bool {
 		round   uint64
 	}
 	var places []place
-	for r, err := range wal.Inspect("wal", wal.Options{FS: n.disk.fs, Checkpoints: n.disk.store.Store}) {
+	for r, err := range wal.Inspect("wal", wal.Options{FS: n.disk.fs.Durable(), Checkpoints: n.disk.store.Store}) {
 		if err != nil {
 			return false
 		}
