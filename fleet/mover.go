@@ -318,33 +318,29 @@ func (n *Node) settle(ctx context.Context, g *catalogue.Group, s *consensus.Stat
 	n.events.add(view.Event{Kind: "move_done", Node: n.cfg.Name, Group: g.Name, Detail: fmt.Sprintf("members are as targeted (epoch %d)", g.Epoch)})
 }
 
-// reportStrangers reports a configuration with members of which the catalogue knows
-// nothing any more, as there are after a move was taken back. They must keep their
-// identifiers if a later target has their nodes: no node can host two members of a group.
+// reportStrangers reports a configuration with members of which the catalogue lost
+// sight, as there are after a move was taken back. They must keep their identifiers if a
+// later target has their nodes: no node can host two members of a group. Those that were
+// accounted for before, and let go since, stay out of it: they may be deleted.
 func (n *Node) reportStrangers(ctx context.Context, g *catalogue.Group, s *consensus.Status) {
-	known := func(m consensus.Member) bool {
-		have, ok := g.MemberOn(ident.NodeID(m.Node))
-		return ok && have.ID == ident.MemberID(m.ID)
-	}
 	r := catalogue.Report{Group: g.ID, Index: s.ConfigIndex}
 	strangers := false
-	for _, voters := range [2][]consensus.Member{s.Config.Voters, s.Config.Outgoing} {
-		for _, m := range voters {
-			strangers = strangers || !known(m)
+	report := func(to *[]catalogue.Member, members []consensus.Member) {
+		for _, m := range members {
 			reported := catalogue.Member{ID: ident.MemberID(m.ID), Node: ident.NodeID(m.Node)}
-			if !slices.Contains(r.Members, reported) {
-				r.Members = append(r.Members, reported)
+			have, ok := g.MemberOn(reported.Node)
+			known := ok && have == reported
+			if !known && m.ID < consensus.MemberID(g.SettledNext) || slices.Contains(r.Members, reported) {
+				continue
 			}
+			strangers = strangers || !known
+			*to = append(*to, reported)
 		}
 	}
-	for _, m := range s.Config.Learners {
-		strangers = strangers || !known(m)
-		reported := catalogue.Member{ID: ident.MemberID(m.ID), Node: ident.NodeID(m.Node)}
-		if !slices.Contains(r.Members, reported) {
-			r.Learners = append(r.Learners, reported)
-		}
-	}
-	if !strangers || s.ConfigIndex <= g.ConfiguredIndex {
+	report(&r.Members, s.Config.Voters)
+	report(&r.Members, s.Config.Outgoing)
+	report(&r.Learners, s.Config.Learners)
+	if !strangers || len(r.Members) == 0 || s.ConfigIndex <= g.ConfiguredIndex {
 		return
 	}
 	if _, err := n.propose(ctx, &r); err != nil {

@@ -155,7 +155,8 @@ func (s *SetTargets) Result(result []byte) ([]TargetOutcome, error) {
 
 // Report is what a group's leader has: all members of its configuration, and
 // the configuration's index in the group's log. An older report than the last
-// changes nothing.
+// changes nothing. Without an Epoch, members that are reported on nodes of the target
+// take the place of those that the target names there: the epoch is then another.
 // Refused with ErrInvalid and ErrNoGroup.
 //
 // Epoch, if not 0, says that this configuration is the target of that epoch, and
@@ -226,6 +227,9 @@ func (r *Report) apply(m *Machine, _ moment) (func(*coder), error) {
 		// Never give a MemberID twice, even if an operator's recovery made members by itself.
 		next.NextMember = max(next.NextMember, uint64(reported.ID)+1)
 	}
+	if r.Epoch == 0 && next.keepReported(all) {
+		next.Epoch++
+	}
 	if settles && r.Epoch == g.Epoch {
 		next.SettledNext = next.NextMember
 		if !g.Back {
@@ -234,6 +238,23 @@ func (r *Report) apply(m *Machine, _ moment) (func(*coder), error) {
 	}
 	m.putGroup(&next)
 	return groupResult(&next), nil
+}
+
+// keepReported has the target keep members that are there where it named others for
+// their nodes, since the catalogue had lost sight of them: no node can host two members
+// of a group, so those others can never begin. It tells whether the target changed.
+func (g *Group) keepReported(reported []Member) (changed bool) {
+	target := slices.Clone(g.Target)
+	for i, wanted := range target {
+		if slices.Contains(reported, wanted) {
+			continue
+		}
+		if at := slices.IndexFunc(reported, func(m Member) bool { return m.Node == wanted.Node }); at >= 0 {
+			target[i], changed = reported[at], true
+		}
+	}
+	g.Target = target
+	return changed
 }
 
 func byNode(members []Member) []Member {

@@ -340,6 +340,30 @@ func TestTargetsAreRemembered(t *testing.T) {
 	}
 }
 
+// A member of which the catalogue lost sight keeps its identifier, also in a target that
+// named another for its node meanwhile.
+func TestReportedMembersStayInTheTarget(t *testing.T) {
+	f := newFixture(t, 5)
+	a := f.add("a", 1, 2, 3)
+	f.must(&SetTargets{Targets: []Target{{Group: a.ID, IfEpoch: 1, Members: []ident.NodeID{1, 2, 3, 4}}}}) // member 4 begins
+	f.must(&SetTargets{Targets: []Target{{Group: a.ID, IfEpoch: 2, Members: []ident.NodeID{1, 2, 3}, Back: true}}})
+	f.must(&SetTargets{Targets: []Target{{Group: a.ID, IfEpoch: 3, Members: []ident.NodeID{1, 2, 4}}}}) // as member 5
+	g, _ := f.m.Group("a")
+	if m, _ := g.MemberOn(4); m.ID != 5 {
+		t.Fatalf("%+v", g)
+	}
+	f.must(&Report{Group: a.ID, Index: 9, Members: a.First, Learners: []Member{{4, 4}}})
+	g, _ = f.m.Group("a")
+	if m, _ := g.MemberOn(4); m.ID != 4 || g.Epoch != 5 || g.NextMember != 6 || !hosts(f.m, 4, a.ID) {
+		t.Errorf("%+v", g)
+	}
+	f.must(&SetTargets{Targets: []Target{{Group: a.ID, IfEpoch: 5, Members: []ident.NodeID{1, 2, 3}}}})
+	f.must(&SetTargets{Targets: []Target{{Group: a.ID, IfEpoch: 6, Members: []ident.NodeID{2, 3, 4}}}})
+	if g, _ = f.m.Group("a"); g.Target[2] != (Member{4, 4}) {
+		t.Errorf("a learner that was reported: %+v", g)
+	}
+}
+
 func hosts(m *Machine, node ident.NodeID, group ident.GroupID) bool {
 	return slices.ContainsFunc(m.HostedBy(node), func(g *Group) bool { return g.ID == group })
 }
