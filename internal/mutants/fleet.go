@@ -49,9 +49,9 @@ var fleetMutants = []Mutant{
 		CaughtBy: fleetSeeds,
 	},
 	{
-		Name: "group-without-quorum-gets-a-target", Hazard: 7, File: "placement/ledger.go",
+		Name: "group-without-quorum-gets-a-target", Hazard: 7, File: "placement/open.go",
 		Level: ByTest, Why: "seeds of fleets find it too, after some hundreds: few groups lose their quorum there",
-		Old: "return 2*alive > len(voters)", New: "return 2*alive > len(voters) || alive > 0",
+		Old: "|| 2*alive > total", New: "|| 2*alive > total || alive > 0",
 		CaughtBy: "./placement -run ^(TestWithoutQuorumNothingIsTouched|TestHalfIsNoQuorum)$",
 	},
 	{
@@ -70,10 +70,22 @@ var fleetMutants = []Mutant{
 		CaughtBy: fleetSeeds,
 	},
 	{
-		Name: "stuck-move-goes-back-to-a-lost-node", Hazard: 7, File: "fleet/stuck.go", Level: ByTest,
-		Old: "\t\tif gaveUp(m.Node, nodes) {\n\t\t\tcontinue\n\t\t}\n", New: "",
+		Name: "stuck-move-goes-back-to-a-lost-node", Hazard: 7, File: "internal/planner/stuck.go", Level: ByTest,
+		Old: "\t\tif d.gaveUp(m.Node) {\n\t\t\tcontinue\n\t\t}\n", New: "",
 		Why:      "it takes two lost nodes, the second one while a group moves",
-		CaughtBy: "./fleet -run ^TestAStuckMoveGoesBackToNodesThatExist$",
+		CaughtBy: "./internal/planner -run ^TestAStuckMoveGoesBackToNodesThatExist$",
+	},
+	{
+		Name: "given-up-by-the-word-of-one", Hazard: 7, File: "internal/planner/trust.go", Level: ByTest,
+		Old: "if !d.Missed[node.ID] {", New: "if false {",
+		Why:      "in the simulator who is given up too early comes back",
+		CaughtBy: "./internal/planner -run ^TestANodeIsGivenUpByTheWordOfSeveral$",
+	},
+	{
+		Name: "brake-holds-nothing", Hazard: 7, File: "internal/planner/trust.go", Level: ByTest,
+		Old: "if d.brake != \"\" {", New: "if false {",
+		Why:      "a zone that was given up comes back in the simulator",
+		CaughtBy: "./internal/planner -run ^TestTheBrakeHolds$",
 	},
 	{
 		Name: "older-route-replaces-a-newer-one", Hazard: 36, File: "cache/table.go", Level: ByTest,
