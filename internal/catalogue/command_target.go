@@ -219,10 +219,18 @@ func (r *Report) apply(m *Machine, _ moment) (func(*coder), error) {
 		return groupResult(g), nil
 	}
 	next := *g
+	members, learners := r.Members, r.Learners
 	if settles {
 		next.Settled = r.Epoch
+	} else {
+		// Who was let go may have been deleted, and must never begin again.
+		members, learners = g.notLetGo(members), g.notLetGo(learners)
+		if len(members) == 0 {
+			return groupResult(g), nil
+		}
+		all = slices.Concat(members, learners)
 	}
-	next.Configured, next.Learners, next.ConfiguredIndex = byNode(r.Members), byNode(r.Learners), r.Index
+	next.Configured, next.Learners, next.ConfiguredIndex = byNode(members), byNode(learners), r.Index
 	for _, reported := range all {
 		// Never give a MemberID twice, even if an operator's recovery made members by itself.
 		next.NextMember = max(next.NextMember, uint64(reported.ID)+1)
@@ -238,6 +246,13 @@ func (r *Report) apply(m *Machine, _ moment) (func(*coder), error) {
 	}
 	m.putGroup(&next)
 	return groupResult(&next), nil
+}
+
+// notLetGo leaves out the members that were accounted for and are listed no more.
+func (g *Group) notLetGo(members []Member) []Member {
+	return slices.DeleteFunc(slices.Clone(members), func(m Member) bool {
+		return uint64(m.ID) < g.SettledNext && !slices.Contains(g.Target, m) && !slices.Contains(g.Configured, m) && !slices.Contains(g.Learners, m)
+	})
 }
 
 // keepReported has the target keep members that are there where it named others for

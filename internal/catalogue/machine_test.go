@@ -364,6 +364,19 @@ func TestReportedMembersStayInTheTarget(t *testing.T) {
 	}
 }
 
+// A member that was accounted for and let go may have been deleted: a late report does not
+// bring it back.
+func TestALateReportBringsNobodyBack(t *testing.T) {
+	f := newFixture(t, 4)
+	a := f.add("a", 1, 2, 3)
+	f.must(&SetTargets{Targets: []Target{{Group: a.ID, IfEpoch: 1, Members: []ident.NodeID{1, 2}}}})
+	f.must(&Report{Group: a.ID, Index: 5, Epoch: 2, Members: a.First[:2]})
+	f.must(&Report{Group: a.ID, Index: 6, Members: a.First})
+	if g, _ := f.m.Group("a"); !slices.Equal(g.Configured, a.First[:2]) || hosts(f.m, 3, a.ID) {
+		t.Errorf("%+v", g)
+	}
+}
+
 func hosts(m *Machine, node ident.NodeID, group ident.GroupID) bool {
 	return slices.ContainsFunc(m.HostedBy(node), func(g *Group) bool { return g.ID == group })
 }
