@@ -68,7 +68,7 @@ func (f *fleetRun) forgetLost() {
 // never began, are removed as well.
 func (f *fleetRun) finishRemovals() {
 	for _, n := range f.names {
-		if g := f.groupOf(n.group); g != nil && g.neverBegan() {
+		if g := f.groupOf(n.group); g != nil && (g.neverBegan() || g.wasAlone()) {
 			n.half = n.group
 		}
 		if m := f.anyServing(); m != nil && n.half != 0 && n.half == n.group {
@@ -90,6 +90,13 @@ func (g *replicated) neverBegan() bool {
 		}
 	}
 	return g.committed == 1 && 2*lost >= len(g.first)
+}
+
+// wasAlone tells whether the only voter of a group is on a lost disk: it was added while
+// that disk was damaged and nobody knew.
+func (g *replicated) wasAlone() bool {
+	voters := g.configs[len(g.configs)-1].config.Voters
+	return len(voters) == 1 && g.w.byID[ident.NodeID(voters[0].Node)].gone
 }
 
 func (f *fleetRun) stateOf(id ident.NodeID) (placement.State, bool) {
