@@ -12,7 +12,6 @@ import (
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/internal/planner"
-	"github.com/raftfleet/raftfleet/placement"
 )
 
 // plannerState is what the planner of this node tells the others: package
@@ -233,12 +232,4 @@ func (n *Node) lagging(ctx context.Context, c *catalogue.Machine, groups []ident
 		return nil
 	})
 	return lag
-}
-
-// reasonOf is why a node of a state is no place for members; empty where it is one.
-func reasonOf(s placement.State) string {
-	if s == placement.Active {
-		return ""
-	}
-	return "it is " + s.String()
 }
