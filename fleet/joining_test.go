@@ -165,7 +165,7 @@ func TestWhatIsNotThereIsAnsweredWithWhatIs(t *testing.T) {
 	}{
 		{asQuery, "is a command and not a query", "fleetctl call g add"},
 		{asCommand, "is a query and not a command", "fleetctl query g get"},
-		{misspelt, `has no command "ad"`, "its commands: add integer, slow; its queries: get"},
+		{misspelt, `has no command "ad"`, "its commands: add integer, slow, slower; its queries: get"},
 	} {
 		if admin.KindOf(x.err) != admin.KindNotFound || !strings.Contains(x.err.Error(), x.says) || admin.RemedyOf(x.err) != x.remedy {
 			t.Errorf("%v; %s", x.err, admin.RemedyOf(x.err))

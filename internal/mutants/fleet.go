@@ -82,7 +82,7 @@ var fleetMutants = []Mutant{
 		CaughtBy: "./internal/planner -run ^TestANodeIsGivenUpByTheWordOfSeveral$",
 	},
 	{
-		Name: "brake-holds-nothing", Hazard: 7, File: "internal/planner/trust.go", Level: ByTest,
+		Name: "brake-lets-go", Hazard: 7, File: "internal/planner/trust.go", Level: ByTest,
 		Old: "if d.brake != \"\" {", New: "if false {",
 		Why:      "a zone that was given up comes back in the simulator",
 		CaughtBy: "./internal/planner -run ^TestTheBrakeHolds$",
