@@ -25,8 +25,29 @@ type disk struct {
 	full      bool
 	damaged   bool // bits were turned
 	refused   bool // and a start found them
+	turned    turnedBit
 	stallFor  int64
 	closing   bool // the process ends in order
+}
+
+// turnedBit is where a bit was turned last.
+type turnedBit struct {
+	file   string
+	offset int64
+	bit    uint
+}
+
+// turn turns a bit of a file.
+func (d *disk) turn(t turnedBit) error {
+	d.turned = t
+	return d.fs.FlipBit(t.file, t.offset, t.bit)
+}
+
+// mend turns the bit back that a start found. That it was found says that the file is
+// the same, and so this cannot fail.
+func (d *disk) mend() {
+	_ = d.turn(d.turned)
+	d.damaged, d.refused = false, false
 }
 
 var errPower = errors.New("sim: power is lost")

@@ -32,9 +32,11 @@ func (f *fleetRun) losable() *node {
 // canLose tells whether no group loses its quorum, nor anything that it has
 // acknowledged, with a node's disk.
 func (f *fleetRun) canLose(n *node) bool {
-	if n.gone || n.disk.damaged {
-		return false
-	}
+	return !n.gone && !n.disk.damaged && f.canSpare(n)
+}
+
+// canSpare is canLose for a node whose disk may have damage already.
+func (f *fleetRun) canSpare(n *node) bool {
 	for _, g := range f.groups {
 		if g.removed || !f.sits(g, n) {
 			continue
@@ -110,6 +112,21 @@ func (f *fleetRun) opened(n *node, err error) {
 	case !n.disk.refused:
 		n.disk.refused = true
 		f.result.Counts["refused to start"]++
-		f.after(time.Duration(f.about(2*time.Second)), n.lose)
+		f.after(time.Duration(f.about(2*time.Second)), func() { f.giveUp(n) })
 	}
+}
+
+// giveUp has an operator do as the refusal says. Since the bit was turned groups may
+// have moved, and one may need this disk by now: then what is on it comes back from a
+// copy of the disk, and the node starts again.
+func (f *fleetRun) giveUp(n *node) {
+	if n.gone {
+		return
+	}
+	if f.canSpare(n) {
+		n.lose()
+		return
+	}
+	f.result.Counts["restored disk"]++
+	n.disk.mend()
 }

@@ -322,7 +322,7 @@ func (n *node) turnBit() bool {
 		return false
 	}
 	w.result.Counts["flip"]++
-	return n.disk.fs.FlipBit(segmentFile(p.segment), p.offset+w.random.Int64N(12), uint(w.random.IntN(8))) == nil
+	return n.disk.turn(turnedBit{segmentFile(p.segment), p.offset + w.random.Int64N(12), uint(w.random.IntN(8))}) == nil
 }
 
 // losable picks a node whose disk may be lost; nil where there is none.
