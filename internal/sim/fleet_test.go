@@ -27,7 +27,7 @@ func TestFleetsHoldWhereTheyDidNot(t *testing.T) {
 	for i, once := range []struct {
 		seed   uint64
 		faults Faults
-	}{{69, then}, {100018, then}, {300017, then}, {2, FleetFaults}, {1099, FleetFaults}, {5669, FleetFaults}} {
+	}{{69, then}, {100018, then}, {300017, then}, {2, FleetFaults}, {1099, FleetFaults}, {5669, FleetFaults}, {5771, FleetFaults}} {
 		if testing.Short() && i > 0 {
 			return
 		}

@@ -357,7 +357,7 @@ func (w *world) canLose(n *node) bool {
 }
 
 // canLose tells whether all configurations that may count have a majority without a
-// node's disk.
+// node's disk. A learner may be promoted before its leader misses it.
 func (g *replicated) canLose(n *node) bool {
 	configs := []*consensus.Configuration{&g.configs[len(g.configs)-1].config}
 	for _, l := range g.logs {
@@ -368,6 +368,19 @@ func (g *replicated) canLose(n *node) bool {
 	for _, c := range configs {
 		if !g.canSpare(c.Voters, n) || len(c.Outgoing) > 0 && !g.canSpare(c.Outgoing, n) {
 			return false
+		}
+	}
+	newest := []*consensus.Configuration{configs[0]}
+	for _, l := range g.logs {
+		if last := len(l.configs) - 1; last >= 0 && !l.lost {
+			newest = append(newest, &l.configs[last].config)
+		}
+	}
+	for _, c := range newest {
+		for _, m := range c.Learners {
+			if g.w.byID[ident.NodeID(m.Node)] == n && !g.canSpare(append(slices.Clone(c.Voters), m), n) {
+				return false
+			}
 		}
 	}
 	return true
