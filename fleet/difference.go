@@ -108,7 +108,7 @@ func dispensable(g *catalogue.Group, id ident.MemberID) bool {
 	if uint64(id) >= g.SettledNext {
 		return false
 	}
-	for _, list := range [][]catalogue.Member{g.Target, g.Configured, g.Learners} {
+	for _, list := range [][]catalogue.Member{g.Target, g.Configured} {
 		for _, m := range list {
 			if m.ID == id {
 				return false

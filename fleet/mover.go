@@ -252,9 +252,6 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 		}
 		wanted = targetOf(g)
 	}
-	if g != nil {
-		n.reportStrangers(ctx, g, s)
-	}
 	step := nextStep(s, wanted, n.id, n.mayLead)
 	if step.kind == stepTransfer && step.optional {
 		now := n.exec.Now()
@@ -316,36 +313,6 @@ func (n *Node) settle(ctx context.Context, g *catalogue.Group, s *consensus.Stat
 		return
 	}
 	n.events.add(view.Event{Kind: "move_done", Node: n.cfg.Name, Group: g.Name, Detail: fmt.Sprintf("members are as targeted (epoch %d)", g.Epoch)})
-}
-
-// reportStrangers reports a configuration with members of which the catalogue lost
-// sight, as there are after a move was taken back. They must keep their identifiers if a
-// later target has their nodes: no node can host two members of a group. Those that were
-// accounted for before, and let go since, stay out of it: they may be deleted.
-func (n *Node) reportStrangers(ctx context.Context, g *catalogue.Group, s *consensus.Status) {
-	r := catalogue.Report{Group: g.ID, Index: s.ConfigIndex}
-	strangers := false
-	report := func(to *[]catalogue.Member, members []consensus.Member) {
-		for _, m := range members {
-			reported := catalogue.Member{ID: ident.MemberID(m.ID), Node: ident.NodeID(m.Node)}
-			have, ok := g.MemberOn(reported.Node)
-			known := ok && have == reported
-			if !known && m.ID < consensus.MemberID(g.SettledNext) || slices.Contains(r.Members, reported) {
-				continue
-			}
-			strangers = strangers || !known
-			*to = append(*to, reported)
-		}
-	}
-	report(&r.Members, s.Config.Voters)
-	report(&r.Members, s.Config.Outgoing)
-	report(&r.Learners, s.Config.Learners)
-	if !strangers || len(r.Members) == 0 || s.ConfigIndex <= g.ConfiguredIndex {
-		return
-	}
-	if _, err := n.propose(ctx, &r); err != nil {
-		n.log.Debug("the members of a group could not be reported", "group", g.Name, "error", err)
-	}
 }
 
 // mayLead tells whether leadership may be given to a node.

@@ -25,8 +25,8 @@ type Target struct {
 // SetTargets sets the targets of many groups. Each entry stands for itself: one
 // whose group is gone (ErrNoGroup), changed its epoch (ErrEpochMoved) or names a
 // node that is gone (ErrNoNode) is skipped, and the result says so. A node that
-// is in the group's target or configuration keeps its member; one that is new
-// there, or returns, gets a new MemberID. A target that is met already keeps
+// is in the group's target or configuration, or was since the last target that was
+// reached, keeps its member; one that is new gets a new MemberID. A target that is met already keeps
 // its epoch. The command as a whole is refused with ErrInvalid only.
 type SetTargets struct {
 	Targets []Target
@@ -115,6 +115,7 @@ func (m *Machine) setTarget(t Target, now int64) TargetOutcome {
 	if next.Preferred == g.Preferred && slices.Equal(next.Target, g.Target) {
 		return outcome
 	}
+	next.Named = g.named(next.Target)
 	next.Epoch++
 	next.Cause, next.Since, next.RestUntil, next.Back = t.Cause, now, 0, t.Back
 	if t.Rest > 0 {
@@ -155,23 +156,19 @@ func (s *SetTargets) Result(result []byte) ([]TargetOutcome, error) {
 
 // Report is what a group's leader has: all members of its configuration, and
 // the configuration's index in the group's log. An older report than the last
-// changes nothing. Without an Epoch, members that are reported on nodes of the target
-// take the place of those that the target names there: the epoch is then another.
+// changes nothing.
 // Refused with ErrInvalid and ErrNoGroup.
 //
 // Epoch, if not 0, says that this configuration is the target of that epoch, and
 // committed. Until an epoch is reported, a member that its target lacks may still
 // vote, and must not be deleted. Once the present one is, every member that had an
-// identifier by then (below SettledNext) and is in none of Target, Configured and Learners is
+// identifier by then (below SettledNext) and is in neither Target nor Configured is
 // out of the group for ever, whatever the target becomes later.
 type Report struct {
 	Group   ident.GroupID
 	Index   uint64
-	Members []Member // voters, also those who only vote until a change is complete
-	// Learners need not be reported; those that are keep their identifier when a later
-	// target has their node.
-	Learners []Member
-	Epoch    uint64
+	Members []Member
+	Epoch   uint64
 }
 
 func (r *Report) kind() kind { return kindReport }
@@ -180,7 +177,6 @@ func (r *Report) fields(c *coder) {
 	id(c, &r.Group)
 	c.uint(&r.Index)
 	list(c, &r.Members, MaxMembers, member)
-	list(c, &r.Learners, MaxMembers, member)
 	c.uint(&r.Epoch)
 }
 
@@ -188,13 +184,9 @@ func (r *Report) check() error {
 	if len(r.Members) < 1 || len(r.Members) > MaxMembers {
 		return refuse(ErrInvalid, "the report has %d members: give 1 to %d", len(r.Members), MaxMembers)
 	}
-	if len(r.Learners) > MaxMembers {
-		return refuse(ErrInvalid, "the report has %d learners: give at most %d", len(r.Learners), MaxMembers)
-	}
-	all := slices.Concat(r.Members, r.Learners)
-	for i, m := range all {
+	for i, m := range r.Members {
 		if m.ID == 0 || m.Node == 0 || m.ID == ^ident.MemberID(0) ||
-			slices.ContainsFunc(all[:i], func(o Member) bool { return o.ID == m.ID }) {
+			slices.ContainsFunc(r.Members[:i], func(o Member) bool { return o.ID == m.ID }) {
 			return refuse(ErrInvalid, "the report has member %s on node %s, which repeats or is no identifier: report each member once", m.ID, m.Node)
 		}
 	}
@@ -206,10 +198,9 @@ func (r *Report) apply(m *Machine, _ moment) (func(*coder), error) {
 	if !ok {
 		return nil, refuse(ErrNoGroup, "group %s is not in the catalogue: it was removed", r.Group)
 	}
-	all := slices.Concat(r.Members, r.Learners)
-	for _, known := range [...][]Member{g.First, g.Target, g.Configured, g.Learners} {
+	for _, known := range [...][]Member{g.First, g.Target, g.Configured, g.Named} {
 		for _, k := range known {
-			if slices.ContainsFunc(all, func(m Member) bool { return m.ID == k.ID && m.Node != k.Node }) {
+			if slices.ContainsFunc(r.Members, func(m Member) bool { return m.ID == k.ID && m.Node != k.Node }) {
 				return nil, refuse(ErrInvalid, "the report has member %s on another node than %s, where it has been all its life", k.ID, k.Node)
 			}
 		}
@@ -219,27 +210,22 @@ func (r *Report) apply(m *Machine, _ moment) (func(*coder), error) {
 		return groupResult(g), nil
 	}
 	next := *g
-	members, learners := r.Members, r.Learners
+	members := r.Members
 	if settles {
 		next.Settled = r.Epoch
 	} else {
 		// Who was let go may have been deleted, and must never begin again.
-		members, learners = g.notLetGo(members), g.notLetGo(learners)
-		if len(members) == 0 {
+		if members = g.notLetGo(members); len(members) == 0 {
 			return groupResult(g), nil
 		}
-		all = slices.Concat(members, learners)
 	}
-	next.Configured, next.Learners, next.ConfiguredIndex = byNode(members), byNode(learners), r.Index
-	for _, reported := range all {
+	next.Configured, next.ConfiguredIndex = byNode(members), r.Index
+	for _, reported := range members {
 		// Never give a MemberID twice, even if an operator's recovery made members by itself.
 		next.NextMember = max(next.NextMember, uint64(reported.ID)+1)
 	}
-	if r.Epoch == 0 && next.keepReported(all) {
-		next.Epoch++
-	}
 	if settles && r.Epoch == g.Epoch {
-		next.SettledNext = next.NextMember
+		next.SettledNext, next.Named = next.NextMember, nil
 		if !g.Back {
 			next.Failures = 0
 		}
@@ -248,28 +234,25 @@ func (r *Report) apply(m *Machine, _ moment) (func(*coder), error) {
 	return groupResult(&next), nil
 }
 
+// named lists the members that may have begun on their nodes, and that a new target and
+// the configuration do not have. If a later target has such a node, the same member goes
+// on there: a node cannot host two members of a group, and keeps the one until it is
+// certain that it does not count.
+func (g *Group) named(target []Member) []Member {
+	var named []Member
+	for _, m := range slices.Concat(g.Named, g.Target) {
+		if uint64(m.ID) >= g.SettledNext && !slices.Contains(target, m) && !slices.Contains(g.Configured, m) && !slices.Contains(named, m) && len(named) < MaxNodes {
+			named = append(named, m)
+		}
+	}
+	return named
+}
+
 // notLetGo leaves out the members that were accounted for and are listed no more.
 func (g *Group) notLetGo(members []Member) []Member {
 	return slices.DeleteFunc(slices.Clone(members), func(m Member) bool {
-		return uint64(m.ID) < g.SettledNext && !slices.Contains(g.Target, m) && !slices.Contains(g.Configured, m) && !slices.Contains(g.Learners, m)
+		return uint64(m.ID) < g.SettledNext && !slices.Contains(g.Target, m) && !slices.Contains(g.Configured, m)
 	})
-}
-
-// keepReported has the target keep members that are there where it named others for
-// their nodes, since the catalogue had lost sight of them: no node can host two members
-// of a group, so those others can never begin. It tells whether the target changed.
-func (g *Group) keepReported(reported []Member) (changed bool) {
-	target := slices.Clone(g.Target)
-	for i, wanted := range target {
-		if slices.Contains(reported, wanted) {
-			continue
-		}
-		if at := slices.IndexFunc(reported, func(m Member) bool { return m.Node == wanted.Node }); at >= 0 {
-			target[i], changed = reported[at], true
-		}
-	}
-	g.Target = target
-	return changed
 }
 
 func byNode(members []Member) []Member {

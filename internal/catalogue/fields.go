@@ -55,7 +55,7 @@ func (g *Group) fields(c *coder) {
 	c.int(&g.Failures)
 	c.int64(&g.RestUntil)
 	list(c, &g.Configured, MaxMembers, member)
-	list(c, &g.Learners, MaxMembers, member)
+	list(c, &g.Named, MaxNodes, member)
 	c.uint(&g.ConfiguredIndex)
 	c.uint(&g.Settled)
 	c.uint(&g.SettledNext)

@@ -50,9 +50,9 @@ type Group struct {
 	Failures  int          // moves that failed one after another
 	RestUntil int64        // log time before which nothing that can wait gives it another target; 0 if none
 
-	Configured      []Member // the voters as its leader last reported them, by node
-	Learners        []Member // and those that did not vote yet
+	Configured      []Member // all members as its leader last reported them, by node
 	ConfiguredIndex uint64   // index of that configuration in the group's log
+	Named           []Member // named for nodes since Settled by targets that were replaced, and in none of the lists now
 	Settled         uint64   // the newest Epoch whose target its leader reported as reached
 	SettledNext     uint64   // NextMember when Settled was reported: members below it were all accounted for then
 	NextMember      uint64   // the MemberID that a new member will get
@@ -62,13 +62,14 @@ type Group struct {
 // TargetNodes lists the nodes of the target, by identifier.
 func (g *Group) TargetNodes() []ident.NodeID { return nodesOf(g.Target) }
 
-// ConfiguredNodes lists the nodes of the voters last reported, by identifier.
+// ConfiguredNodes lists the nodes of the members last reported, by identifier.
 func (g *Group) ConfiguredNodes() []ident.NodeID { return nodesOf(g.Configured) }
 
 // MemberOn returns the member that a node holds or should hold: that of the
-// target if there is one, else that last reported, as a voter or a learner.
+// target if there is one, else that last reported, else one that was named and may have
+// begun there.
 func (g *Group) MemberOn(node ident.NodeID) (Member, bool) {
-	for _, members := range [3][]Member{g.Target, g.Configured, g.Learners} {
+	for _, members := range [3][]Member{g.Target, g.Configured, g.Named} {
 		if at := slices.IndexFunc(members, func(m Member) bool { return m.Node == node }); at >= 0 {
 			return members[at], true
 		}
@@ -78,7 +79,7 @@ func (g *Group) MemberOn(node ident.NodeID) (Member, bool) {
 
 // hosts lists the nodes that hold or should hold a member.
 func (g *Group) hosts() []ident.NodeID {
-	nodes := slices.Concat(nodesOf(g.Target), nodesOf(g.Configured), nodesOf(g.Learners))
+	nodes := append(nodesOf(g.Target), nodesOf(g.Configured)...)
 	slices.Sort(nodes)
 	return slices.Compact(nodes)
 }
