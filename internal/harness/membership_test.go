@@ -166,7 +166,7 @@ func TestHazard36_ANameIsRemovedAndAddedAgainWhileANodeIsAway(t *testing.T) {
 	must(t, away.Restart(ctx))
 	// It takes part again once it votes in the catalogue and answers the new group's
 	// leader: before that, the first node is still needed for both.
-	await(t, ctx, f, "all groups at rest and the node that was away a part of them", Quiet, func(s view.Status) error {
+	await(t, ctx, f, "all groups at rest and the node that was away a part of them", Quiet, Members(9), func(s view.Status) error {
 		if len(s.Catalogue.Voters) != 3 {
 			return fmt.Errorf("the catalogue has %d voters", len(s.Catalogue.Voters))
 		}
