@@ -388,9 +388,9 @@ func TestPropertyRestingGroupsAreNotBalanced(t *testing.T) {
 		for _, g := range in.Groups {
 			resting[g.ID] = g.Resting
 		}
-		for _, m := range Plan(in).Moves {
-			if m.Kind == Balance && resting[m.Group] {
-				t.Fatalf("%+v", m)
+		for _, target := range Plan(in).Targets {
+			if target.Reason.Kind == Balance && resting[target.Group] {
+				t.Fatalf("%+v", target)
 			}
 		}
 	})
