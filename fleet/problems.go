@@ -18,6 +18,8 @@ const mostProblems = 20
 
 func (n *Node) problems(c *catalogue.Machine, nodes []catalogue.Node, ns names, table leaderTable, leaderless []*catalogue.Group, voters []ident.NodeID) []view.Problem {
 	var out []view.Problem
+	settings := c.Settings()
+	limits, _ := planner.FromSettings(settings, n.cfg.limits())
 	if info, ok := n.host.Info(ident.Catalogue); ok && info.Leader == 0 {
 		out = append(out, n.catalogueProblem(voters, ns))
 	}
@@ -28,12 +30,10 @@ func (n *Node) problems(c *catalogue.Machine, nodes []catalogue.Node, ns names, 
 		case !alive && node.State != placement.Inactive:
 			out = append(out, view.Problem{
 				Kind: "node_unreachable", Thing: ns.of(node.ID), Reason: "gossip does not hear it", Since: n.silentSince(node),
-				Remedy: fmt.Sprintf("start it again; after %s its members are replaced; if it never returns: fleetctl node forget %s", n.cfg.PurgeAfter, quoted(ns.of(node.ID))),
+				Remedy: fmt.Sprintf("start it again; after %s its members are replaced; if it never returns: fleetctl node forget %s", limits.PurgeAfter, quoted(ns.of(node.ID))),
 			})
 		}
 	}
-	settings := c.Settings()
-	limits, _ := planner.FromSettings(settings, n.cfg.limits())
 	if pause := planner.PauseIn(settings); pause != nil {
 		out = append(out, pausedProblem(pause))
 	}

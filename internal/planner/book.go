@@ -125,23 +125,11 @@ func (b *book) best() *placement.Result {
 	return b.plan
 }
 
-// Input is the catalogue as placement sees it, with the limits of its settings.
-func Input(c *catalogue.Machine, given Limits) placement.Input {
-	limits, _ := FromSettings(c.Settings(), given)
-	groups := c.Groups("", 0)
-	in := placement.Input{Nodes: placementNodes(c.Nodes()), Groups: make([]placement.Group, len(groups)), Policy: limits.policy()}
-	for i, g := range groups {
-		in.Groups[i] = placementGroup(g)
-	}
-	return in
-}
-
 // Placement is a planner of package placement that knows all of the catalogue: what the
 // planner works with, for somebody who only looks. Telling it everything costs time in
 // proportion to the number of groups.
 func Placement(c *catalogue.Machine, given Limits) *placement.Planner {
-	limits, _ := FromSettings(c.Settings(), given)
-	p := placement.NewPlanner(limits.policy())
+	p := placement.NewPlanner(Policy(c, given))
 	for _, n := range placementNodes(c.Nodes()) {
 		p.SetNode(n)
 	}

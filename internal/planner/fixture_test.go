@@ -64,9 +64,9 @@ func (f *fleet) join(id ident.NodeID, zone string) {
 
 func (f *fleet) add(name string) {
 	f.t.Helper()
-	in := Input(f.c, f.limits)
-	in.Groups = append(in.Groups, placement.Group{ID: 1 << 40, Name: name, Replicas: 3})
-	for _, t := range placement.Plan(in).Targets {
+	p := Placement(f.c, f.limits)
+	p.SetGroup(placement.Group{ID: 1 << 40, Name: name, Replicas: 3})
+	for _, t := range p.Plan().Targets {
 		if t.Group == 1<<40 {
 			f.apply(&catalogue.AddGroup{Name: name, Type: "t", Replicas: 3, Members: t.Members, Preferred: t.Leader})
 		}
