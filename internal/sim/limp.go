@@ -46,6 +46,7 @@ func (w *world) limp() {
 	for _, n := range down {
 		n.away = false
 		n.start()
+		w.noteTerms(n)
 	}
 	if w.failure == nil {
 		w.runUntil(w.now+rest, never)
@@ -58,6 +59,14 @@ func (w *world) limp() {
 }
 
 func never() bool { return false }
+
+// noteTerms notes what a node that comes back brings with it: also a term that was
+// on its way to the disk when it fell.
+func (w *world) noteTerms(n *node) {
+	for _, l := range n.disk.durable {
+		l.came = l.state.Term
+	}
+}
 
 // reign is a leadership that nothing should end.
 type reign struct {
@@ -74,7 +83,7 @@ func (r reign) goesOn(g *replicated, back []*node) bool {
 	}
 	for _, n := range back {
 		for _, l := range g.logs {
-			if l.n == n && !l.lost && l.was > r.term {
+			if l.n == n && !l.lost && l.came > r.term {
 				return true
 			}
 		}
@@ -89,9 +98,6 @@ func (w *world) spared() []*node {
 	for _, g := range w.groups {
 		if a := g.asked; !g.removed && a != nil && a.up && a.boot == g.askedBoot {
 			return nil // there may be a change that nobody knows of yet
-		}
-		for _, l := range g.logs {
-			l.was = l.state.Term
 		}
 	}
 	order := w.someNodes(len(w.nodes))

@@ -26,7 +26,7 @@ type memberLog struct {
 	configs        []configEntry
 	snapshot       uint64 // index of the newest one in the store
 	lost           bool   // its disk is gone; until then it counted
-	was            uint64 // the term on the disk when the faults ended
+	came           uint64 // the term on the disk when its node came back last, see limp
 }
 
 // logEntry stands for an entry; chain is a hash of it and all before it.
