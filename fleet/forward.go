@@ -105,7 +105,7 @@ func (n *Node) forwarded(ctx context.Context, r forwardRequest) ([]byte, error) 
 	}
 	switch {
 	case r.Add != nil:
-		return nil, n.addHere(ctx, c, r.Add)
+		return nil, n.addHere(ctx, r.Add)
 	case r.Remove != nil:
 		return nil, n.removeHere(ctx, r.Remove)
 	case r.Update != nil:

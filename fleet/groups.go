@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 
@@ -147,15 +146,20 @@ func (n *Node) Leader(ctx context.Context, name string) (NodeID, uint64, error) 
 	return route.Leader, route.Term, err
 }
 
-// addHere chooses the members of a new group and commits its record.
-func (n *Node) addHere(ctx context.Context, c *catalogue.Machine, r *addRequest) error {
+// addHere chooses the members of a new group and commits its record. It knows all
+// that was committed before: a copy that has not heard yet of a node that joined
+// would begin the group with fewer members than there could be, and one node lost
+// before the others are added would be too many.
+func (n *Node) addHere(ctx context.Context, r *addRequest) error {
+	if err := n.catchUp(ctx); err != nil {
+		return fmt.Errorf("%w: %w", errNobodyToAsk, err)
+	}
+	c := n.catalogue.Load()
+	if c == nil {
+		return errNobodyToAsk // it is being replaced
+	}
 	if _, exists := c.Group(r.Name); exists {
-		// This copy may not have heard yet that it was removed.
-		if _, err := n.groupNow(ctx, r.Name); err == nil {
-			return ErrGroupExists
-		} else if !errors.Is(err, ErrNoGroup) {
-			return err
-		}
+		return ErrGroupExists
 	}
 	members, preferred, err := n.chooseMembers(c, r)
 	if err != nil {

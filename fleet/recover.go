@@ -56,7 +56,7 @@ func (n *Node) recoverHere(ctx context.Context, c *catalogue.Machine, name strin
 		return err
 	}
 	n.events.add(view.Event{Kind: "group_recovered", Group: name, Detail: fmt.Sprintf("from the member on node %s at index %d; %d members were unreachable", survivor, s.Index, missing)})
-	return n.addHere(ctx, c, &addRequest{Name: name, Type: g.Type, Replicas: g.Replicas, Config: g.Config, Restore: true})
+	return n.addHere(ctx, &addRequest{Name: name, Type: g.Type, Replicas: g.Replicas, Config: g.Config, Restore: true})
 }
 
 // survivor finds the reachable member with the most complete log, and counts those

@@ -1,0 +1,64 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/raftfleet/raftfleet/group"
+)
+
+// A group that is asked for begins with members on all the nodes that are active by
+// then, whichever node is asked: its copy of the catalogue may not have heard of the
+// youngest one.
+func TestANewGroupBeginsOnANodeThatJustJoined(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	type nothing struct{}
+	typ := group.Define("nothing", func() *nothing { return new(nothing) })
+	var nodes []*Node
+	for i := range 5 {
+		cfg := Config{
+			InMemory: true, Name: fmt.Sprintf("n%d", i+1), Types: []group.Type{typ}, Local: true,
+			Logger: slog.New(slog.DiscardHandler),
+		}
+		if i > 0 {
+			cfg.Join = []string{nodes[0].GossipAddr()}
+		}
+		n, err := Activate(ctx, "z", cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := n.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		nodes = append(nodes, n)
+		var all sync.WaitGroup
+		for at, asked := range nodes[:i] {
+			all.Go(func() {
+				for heard := asked.gossipChanged.wait(); !asked.hears(n.id); heard = asked.gossipChanged.wait() {
+					if err := asked.await(ctx, time.Second, heard); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+				name := fmt.Sprintf("g%d-%d", i, at)
+				if err := asked.AddConsensusGroup(ctx, name, len(nodes), typ); err != nil {
+					t.Error(err)
+					return
+				}
+				if g, err := asked.groupNow(ctx, name); err != nil {
+					t.Error(err)
+				} else if len(g.First) != len(nodes) {
+					t.Errorf("a group asked for at node %s, of %d active nodes, began with %d members", asked.cfg.Name, len(nodes), len(g.First))
+				}
+			})
+		}
+		all.Wait()
+	}
+}
