@@ -44,8 +44,13 @@ func (m *catalogueMachine) changed() {
 
 func (m *catalogueMachine) Apply(meta group.Meta, command []byte) ([]byte, error) {
 	result, err := m.machine.Apply(meta.Index, meta.Time.UnixNano(), command)
-	m.changed()
 	return catalogue.EncodeAnswer(result, err), nil
+}
+
+// AppliedUpTo implements group.IndexedMachine.
+func (m *catalogueMachine) AppliedUpTo(index uint64) {
+	m.machine.AppliedUpTo(index)
+	m.changed()
 }
 
 func (m *catalogueMachine) Query([]byte) ([]byte, error) {

@@ -108,7 +108,10 @@ func TestPropertyALookAtTheChangesFindsAll(t *testing.T) {
 			old  = snapshotOf(t, c)
 			from = 0
 		)
-		apply := func(e entry) { _, _ = c.Apply(e.index, int64(e.index), e.command) }
+		apply := func(e entry) {
+			_, _ = c.Apply(e.index, int64(e.index), e.command)
+			c.AppliedUpTo(e.index)
+		}
 		commit := func(command catalogue.Command) {
 			b, err := catalogue.Encode(command)
 			if err != nil {
@@ -214,6 +217,46 @@ func TestAFailureIsLookedAtAgainInTime(t *testing.T) {
 	}
 }
 
+// Two groups that were added in one entry of the log are both found by a node that
+// looks at its copy between the two commands.
+func TestDifferencesBetweenCommandsOfAnEntry(t *testing.T) {
+	for _, all := range []bool{false, true} {
+		c := catalogue.New()
+		host := hostedModel{}
+		d := differences{node: 1, host: host}
+		now := time.Unix(1, 0)
+		apply := func(index uint64, command catalogue.Command) {
+			t.Helper()
+			b, err := catalogue.Encode(command)
+			if err == nil {
+				_, err = c.Apply(index, int64(index), b)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		look := func() {
+			host.carryOut(d.look(c, now), func() bool { return false })
+		}
+		apply(1, &catalogue.RegisterNode{ID: 1, Name: "n", Zone: "z", Weight: 1})
+		c.AppliedUpTo(1)
+		if !all {
+			look()
+		}
+		for _, name := range []string{"a", "b"} {
+			apply(2, &catalogue.AddGroup{Name: name, Type: "t", Replicas: 1, Members: []ident.NodeID{1}})
+			look()
+		}
+		c.AppliedUpTo(2)
+		look()
+		for _, g := range c.HostedBy(1) {
+			if _, here := host.Info(g.ID); !here {
+				t.Errorf("group %q is not hosted (everything compared at first: %t)", g.Name, all)
+			}
+		}
+	}
+}
+
 // What one more group costs a node that hosts five thousand.
 func BenchmarkLook(b *testing.B) {
 	const groups = 5000
@@ -225,6 +268,7 @@ func BenchmarkLook(b *testing.B) {
 		encoded, err := catalogue.Encode(command)
 		if err == nil {
 			_, err = c.Apply(index, int64(index), encoded)
+			c.AppliedUpTo(index)
 		}
 		if err != nil {
 			b.Fatal(err)

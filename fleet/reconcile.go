@@ -74,7 +74,7 @@ func (n *Node) reconciled() (uint64, error) {
 // reconcileOnce starts and removes what differs from the catalogue, and returns the
 // new floor.
 func (n *Node) reconcileOnce(ctx context.Context, c *catalogue.Machine, do toDo, floor uint64) (uint64, error) {
-	index := c.Index() // after all looks: at least as new as anything seen
+	index := c.SeenIndex() // after all looks: at least as new as anything seen
 	if len(do.remove) > 0 && index > floor {
 		// Durable before the first removal: from here on no older copy may start them.
 		if err := n.store.Put(reconciledKey, appendUint64(nil, index)); err != nil {

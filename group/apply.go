@@ -357,6 +357,9 @@ func (m *member) applyBatch(t *applyTask) error {
 			return err
 		}
 		if !more {
+			if whole, ok := a.machine.(IndexedMachine); ok {
+				whole.AppliedUpTo(meta.Index)
+			}
 			return nil
 		}
 		result, err := m.applyItem(meta, i, &it)

@@ -8,7 +8,8 @@ import (
 // Meta is what a machine may know about the entry that it applies. It is the same on every member, so a
 // machine that needs a time uses this one and never the clock.
 type Meta struct {
-	// Index is the position of the command in the group's log. It grows, with gaps.
+	// Index is the position in the group's log of the entry that brought the command. It never goes back, has
+	// gaps, and is shared by commands that were replicated together in one entry.
 	Index uint64
 	// Time is when the leader took the command in. It never goes back, but two commands may share it.
 	Time time.Time
@@ -39,6 +40,16 @@ type Machine interface {
 	// Restore replaces the whole state with one that Snapshot wrote, perhaps by an older program.
 	// After an error the machine is not used any more.
 	Restore(r io.Reader) error
+}
+
+// An IndexedMachine is told how far it has come, which Meta.Index alone does not say: commands that were
+// replicated together share it, and between two of them readers of the machine see half of an entry.
+type IndexedMachine interface {
+	Machine
+
+	// AppliedUpTo is called after the last command of an entry, when everything up to its index is applied. It is
+	// called like Apply, one at a time with it, and changes nothing of the state.
+	AppliedUpTo(index uint64)
 }
 
 // A Type makes the machines of one kind of group. Programs register their types under the same name on every

@@ -63,6 +63,7 @@ func run(b *testing.B, f *fixture, next func() Command) {
 		if _, err := f.m.Apply(f.index, 1, encoded[i%ahead]); err != nil {
 			b.Fatal(err)
 		}
+		f.m.AppliedUpTo(f.index)
 	}
 }
 

@@ -41,6 +41,56 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// Commands that were proposed together share an entry of the log, and so its index.
+// Who looks between two of them must hear of the second as well.
+func TestChangesOfCommandsThatShareAnEntry(t *testing.T) {
+	f := newFixture(t, 1)
+	before := f.index
+	f.index++
+	apply := func(name string) ident.GroupID {
+		t.Helper()
+		c := &AddGroup{Name: name, Type: "t", Replicas: 1, Members: []ident.NodeID{1}}
+		b, err := Encode(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := f.m.Apply(f.index, 1, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := c.Result(result)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g.ID
+	}
+	changed := f.m.Changed()
+	first := apply("a")
+	groups, _, index, complete := f.m.Changes(before)
+	if groups != nil || index != before || !complete {
+		t.Errorf("between two commands: groups %v up to %d, complete %t, want none up to %d: there may be more of that entry", groups, index, complete, before)
+	}
+	if at, seen := f.m.Index(), f.m.SeenIndex(); at != before || seen != f.index {
+		t.Errorf("between two commands: index %d, seen %d, want %d and %d", at, seen, before, f.index)
+	}
+	select {
+	case <-changed:
+		t.Error("the first half of an entry was announced")
+	default:
+	}
+	second := apply("b")
+	f.m.AppliedUpTo(f.index)
+	groups, _, index, complete = f.m.Changes(index)
+	if !slices.Equal(groups, []ident.GroupID{first, second}) || index != f.index || !complete {
+		t.Errorf("after both: groups %v up to %d, complete %t, want %v and %v up to %d", groups, index, complete, first, second, f.index)
+	}
+	select {
+	case <-changed:
+	default:
+		t.Error("nobody was told of the change")
+	}
+}
+
 func TestChangesForgottenAndRestored(t *testing.T) {
 	f := newFixture(t, 1)
 	first := f.index

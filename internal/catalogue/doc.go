@@ -12,7 +12,8 @@
 //     error is an answer like any other and the same on every member; carry it
 //     with the result by [EncodeAnswer] and [DecodeAnswer], so that errors.Is
 //     finds the same sentinel on the caller's side.
-//  3. Do not propose a command before every member runs a program that knows
+//  3. Say with [Machine.AppliedUpTo] when the last command of an entry was applied.
+//  4. Do not propose a command before every member runs a program that knows
 //     it: a member that does not know it refuses it and would differ.
 //
 // # Promises

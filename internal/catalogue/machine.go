@@ -12,7 +12,8 @@ import (
 // in the order of the log; everything else is safe at any time.
 type Machine struct {
 	mu    sync.RWMutex
-	index uint64 // of the last command applied
+	index uint64 // of the last entry of which all commands are applied
+	seen  uint64 // of the last command applied
 	time  int64  // the latest of all commands done, of the log or as they said themselves
 
 	// The state. Records are never changed once they are in here.
@@ -30,6 +31,7 @@ type Machine struct {
 
 	ring    ring
 	changed chan struct{} // closed at the next change; nil while nobody waits
+	untold  bool          // there was one that AppliedUpTo has to tell
 }
 
 // degree of the trees: nodes of up to 63 pointers.
@@ -44,7 +46,7 @@ func New() *Machine {
 
 func (m *Machine) clear() {
 	m.time = 0
-	m.index, m.nextGroup, m.nextMember = 0, uint64(ident.Catalogue)+1, 1
+	m.index, m.seen, m.nextGroup, m.nextMember = 0, 0, uint64(ident.Catalogue)+1, 1
 	m.nodes = make(map[ident.NodeID]*Node)
 	m.groups = btree.NewG(degree, func(a, b *Group) bool { return a.Name < b.Name })
 	m.byID = make(map[ident.GroupID]*Group)
@@ -53,15 +55,16 @@ func (m *Machine) clear() {
 	m.hosted, m.census = make(hostIndex), newCensus()
 }
 
-// Apply carries out one command. index is its place in the log, time the log's
-// time in nanoseconds since 1970. A command that is refused changes nothing but
-// the index; the error is then a *Refusal, the same on every member. The result
-// is read by the command's Result method. The machine keeps nothing of command.
+// Apply carries out one command. index is that of its entry in the log, time the
+// log's time in nanoseconds since 1970. Commands may share an entry: AppliedUpTo
+// says when the last of them was applied. A command that is refused changes nothing;
+// the error is then a *Refusal, the same on every member. The result is read by
+// the command's Result method. The machine keeps nothing of command.
 func (m *Machine) Apply(index uint64, time int64, command []byte) (result []byte, err error) {
 	c, err := decode(command)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.index = index
+	m.seen = max(m.seen, index)
 	if err != nil {
 		return nil, err
 	}
@@ -70,10 +73,22 @@ func (m *Machine) Apply(index uint64, time int64, command []byte) (result []byte
 	if err != nil {
 		return nil, err
 	}
-	m.time = max(m.time, at.time)
-	m.ring.end(index)
-	m.announce()
+	m.time, m.untold = max(m.time, at.time), true
 	return pack(visit)
+}
+
+// AppliedUpTo says that all commands up to the entry of this index were applied.
+// Only now the changes that they made are told: whoever heard of one with its index
+// could take it for all that the entry brings, and never ask for the rest.
+func (m *Machine) AppliedUpTo(index uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.index, m.seen = max(m.index, index), max(m.seen, index)
+	m.ring.end(index)
+	if m.untold {
+		m.untold = false
+		m.announce()
+	}
 }
 
 // announce wakes who waits for a change.

@@ -36,6 +36,7 @@ func (f *fixture) apply(command Command) ([]byte, error) {
 		f.t.Fatalf("encode %+v: %v", command, err)
 	}
 	f.index++
+	defer f.m.AppliedUpTo(f.index)
 	return DecodeAnswer(EncodeAnswer(f.m.Apply(f.index, int64(f.index)*1000, b)))
 }
 
@@ -458,9 +459,11 @@ func TestCommandOfANewerProgram(t *testing.T) {
 	})
 	m := New()
 	for _, b := range [][]byte{nil, {}, {0xff}, newer, {2}, append(newer, 0)} {
-		if _, err := m.Apply(m.Index()+1, 0, b); !errors.Is(err, ErrBadCommand) {
+		index := m.Index() + 1
+		if _, err := m.Apply(index, 0, b); !errors.Is(err, ErrBadCommand) {
 			t.Errorf("% x: %v", b, err)
 		}
+		m.AppliedUpTo(index)
 	}
 	if m.Index() != 6 {
 		t.Errorf("index %d, want 6: refused commands count", m.Index())

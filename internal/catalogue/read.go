@@ -8,11 +8,20 @@ import (
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
-// Index is that of the last command applied or restored.
+// Index is that up to which everything was applied or restored: reads see all that
+// came up to there.
 func (m *Machine) Index() uint64 {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return m.index
+}
+
+// SeenIndex is that behind which nothing was applied yet: what was read before the
+// call came up to there at most.
+func (m *Machine) SeenIndex() uint64 {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.seen
 }
 
 // Time is that of the latest command, in ns since 1970: of the log, or later if the

@@ -14,7 +14,7 @@ const ringSize = 4096
 type ring struct {
 	entries []change // the last at (next-1) modulo their number
 	next    int
-	pending int    // entries of the command being applied
+	pending int    // those of an entry of the log that is being applied
 	floor   uint64 // all changes behind this index are in the ring
 }
 
@@ -37,8 +37,8 @@ func (r *ring) add(c change) {
 	r.pending++
 }
 
-// end gives the entries of the command just applied their index. A command with
-// more changes than the ring has room for leaves nothing complete before it.
+// end gives the changes of the log's entry just applied their index. One with more
+// changes than the ring has room for leaves nothing complete before it.
 func (r *ring) end(index uint64) {
 	if r.pending > len(r.entries) {
 		r.floor, r.pending = index, len(r.entries)
@@ -54,12 +54,13 @@ func (r *ring) reset(index uint64) {
 	r.next, r.pending, r.floor = 0, 0, index
 }
 
-// since lists what changed behind index, each record once, by identifier.
+// since lists what changed behind index, each record once, by identifier. What is
+// pending is not listed: there may be more of it.
 func (r *ring) since(index uint64) (groups []ident.GroupID, nodes []ident.NodeID, complete bool) {
 	if index < r.floor {
 		return nil, nil, false
 	}
-	for i := r.next - 1; i >= max(0, r.next-len(r.entries)); i-- {
+	for i := r.next - r.pending - 1; i >= max(0, r.next-len(r.entries)); i-- {
 		c := r.entries[i%len(r.entries)]
 		if c.index <= index {
 			break

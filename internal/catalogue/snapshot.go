@@ -116,7 +116,7 @@ func (m *Machine) Restore(r io.Reader) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.clear()
-	m.index, m.time, m.nextGroup, m.nextMember = img.index, img.time, img.nextGroup, img.nextMember
+	m.index, m.seen, m.time, m.nextGroup, m.nextMember = img.index, img.index, img.time, img.nextGroup, img.nextMember
 	for _, n := range img.nodes {
 		m.nodes[n.ID] = n
 	}

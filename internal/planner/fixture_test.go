@@ -48,6 +48,7 @@ func (f *fleet) apply(command catalogue.Command) {
 	if err == nil {
 		f.index++
 		_, err = f.c.Apply(f.index, max(f.now.UnixNano(), f.logAhead.UnixNano()), b)
+		f.c.AppliedUpTo(f.index)
 	}
 	if err != nil {
 		f.t.Fatalf("%T: %v", command, err)

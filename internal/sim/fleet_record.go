@@ -80,6 +80,13 @@ func (m *watchedMachine) Apply(meta group.Meta, b []byte) ([]byte, error) {
 	return answer, err
 }
 
+// AppliedUpTo implements group.IndexedMachine.
+func (m *watchedMachine) AppliedUpTo(index uint64) {
+	if whole, ok := m.Machine.(group.IndexedMachine); ok {
+		whole.AppliedUpTo(index)
+	}
+}
+
 // decide carries a new decision out in the run's own catalogue, and takes note of
 // the groups that come and go with it.
 func (l *ledgerOfFleet) decide(meta group.Meta, b, answer []byte) {
@@ -88,6 +95,7 @@ func (l *ledgerOfFleet) decide(meta group.Meta, b, answer []byte) {
 	if !bytes.Equal(catalogue.EncodeAnswer(result, err), answer) {
 		f.violate(OneCatalogue, "entry %d of the catalogue comes to another answer when it is applied again", meta.Index)
 	}
+	l.machine.AppliedUpTo(meta.Index)
 	groups, nodes, _, _ := l.machine.Changes(meta.Index - 1)
 	for _, id := range nodes {
 		l.nodeDecided(id)
