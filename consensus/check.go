@@ -139,7 +139,7 @@ func (c *Core) checkRole() error {
 	for i := range c.peers {
 		p, wrong := &c.peers[i], false
 		if p.id == c.cfg.ID {
-			wrong = p.Match > c.log.durable
+			wrong = c.role == Leader && p.Match != c.log.durable
 		} else {
 			wrong = p.Match >= p.Next || p.Match > c.log.last || p.Next > c.log.last+1
 		}

@@ -91,9 +91,14 @@ func (c *Core) Persisted(ticket uint64) {
 	}
 	c.tickets.writes = append(c.tickets.writes[:0], c.tickets.writes[done:]...)
 	c.releaseHeld()
-	if c.log.durable == durable {
-		return
+	if c.log.durable != durable {
+		c.moreDurable()
 	}
+}
+
+// moreDurable acts on entries that have become durable: a leader counts them for
+// itself, a follower owes its leader word of them.
+func (c *Core) moreDurable() {
 	c.evict()
 	if c.role == Leader {
 		if self := c.peerOf(c.cfg.ID); self != nil {

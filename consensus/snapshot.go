@@ -91,9 +91,14 @@ func (c *Core) Compact(meta SnapshotMeta) error {
 	case index != meta.ConfigIndex || !config.Equal(&meta.Config):
 		return fmt.Errorf("%w: snapshot %d with configuration %v of index %d, in force was %v of index %d", ErrInvalidSnapshot, meta.Index, meta.Config, meta.ConfigIndex, *config, index)
 	}
+	durable := c.log.durable
 	c.log.compact(meta.Index, meta.Term)
 	for len(c.configs) > 1 && c.configs[1].index <= meta.Index {
 		c.configs = append(c.configs[:0], c.configs[1:]...)
+	}
+	if c.log.durable != durable {
+		c.moreDurable() // the snapshot was faster than the write of its last entries
+		return nil
 	}
 	c.evict()
 	return nil
