@@ -94,6 +94,18 @@ var consensusMutants = []Mutant{
 		CaughtBy: "./consensus -run ^TestHazard10_",
 	},
 	{
+		Name: "acknowledgement-of-old-term-counts", Hazard: 13, File: "consensus/step.go", Level: ByTest,
+		Old: "if m.Term < c.state.Term {\n\t\tc.stepOld(&m)\n\t\treturn nil", New: "if m.Term < c.state.Term && (m.Kind != MsgAppendReply || c.role != Leader) {\n\t\tc.stepOld(&m)\n\t\treturn nil",
+		Why:      "the same member must lead twice, and a message be two elections late",
+		CaughtBy: "./consensus -run ^TestHazard13_",
+	},
+	{
+		Name: "round-of-old-term-confirms", Hazard: 17, File: "consensus/step.go", Level: ByTest,
+		Old: "if m.Term < c.state.Term {\n\t\tc.stepOld(&m)\n\t\treturn nil", New: "if m.Term < c.state.Term && (m.Kind != MsgHeartbeatReply || c.role != Leader) {\n\t\tc.stepOld(&m)\n\t\treturn nil",
+		Why:      "the same member must lead twice, and a message be two elections late",
+		CaughtBy: "./consensus -run ^TestHazard17_",
+	},
+	{
 		Name: "old-term-committed-by-counting", Hazard: 11, File: "consensus/replication.go",
 		Level: BySearch, Scope: "figure-8",
 		Old: "index > c.state.Commit && index >= c.termStart", New: "index > c.state.Commit",

@@ -88,6 +88,12 @@ var fleetMutants = []Mutant{
 		CaughtBy: "./internal/planner -run ^TestTheBrakeHolds$",
 	},
 	{
+		Name: "change-told-before-its-entry-is-whole", Hazard: 7, File: "internal/catalogue/machine.go", Level: ByTest,
+		Old: "m.time, m.untold = max(m.time, at.time), true\n", New: "m.time, m.untold = max(m.time, at.time), true\n\tm.index = index\n\tm.ring.end(index)\n",
+		Why:      "commands of one entry are applied in one step in the simulator: nobody looks in between",
+		CaughtBy: "./fleet -run ^TestDifferencesBetweenCommandsOfAnEntry$",
+	},
+	{
 		Name: "older-route-replaces-a-newer-one", Hazard: 36, File: "cache/table.go", Level: ByTest,
 		Old: "return r.Term > old.Term", New: "return true",
 		Why:      "a call goes astray once more and arrives",

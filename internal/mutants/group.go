@@ -18,6 +18,12 @@ var groupMutants = []Mutant{
 		CaughtBy: simulated,
 	},
 	{
+		Name: "hung-leader-goes-on-leading", Hazard: 23, File: "group/liveness.go", Level: ByTest,
+		Old: "h.wal.SyncAge() > diskStall", New: "h.wal.SyncAge() > 1000*diskStall",
+		Why:      "in the simulator who waits for a hanging disk asks another node in the end",
+		CaughtBy: "./group -run ^TestHazard23_HungLeaderIsReplaced$",
+	},
+	{
 		Name: "sessions-expire-by-the-members-clock", Hazard: 42, File: "group/apply.go",
 		Old: "a.sessions.expire(a.time)", New: "a.sessions.expire(m.host.exec.Now().UnixNano())",
 		CaughtBy: simulated,
