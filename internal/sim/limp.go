@@ -96,8 +96,8 @@ func (r reign) goesOn(g *replicated, back []*node) bool {
 // changes is in force on some member.
 func (w *world) spared() []*node {
 	for _, g := range w.groups {
-		if a := g.asked; !g.removed && a != nil && a.up && a.boot == g.askedBoot {
-			return nil // there may be a change that nobody knows of yet
+		if a := g.asked; !g.removed && a != nil && !a.gone && a.boot == g.askedBoot {
+			return nil // there may be a change that nobody knows of yet, also on its way to a disk
 		}
 	}
 	order := w.someNodes(len(w.nodes))
