@@ -96,8 +96,8 @@ func (r reign) goesOn(g *replicated, back []*node) bool {
 // changes is in force on some member.
 func (w *world) spared() []*node {
 	for _, g := range w.groups {
-		if a := g.asked; !g.removed && a != nil && !a.gone && a.boot == g.askedBoot {
-			return nil // there may be a change that nobody knows of yet, also on its way to a disk
+		if a := g.asked; !g.removed && a != nil && a.up && a.boot == g.askedBoot {
+			return nil // there may be a change that nobody knows of yet
 		}
 	}
 	order := w.someNodes(len(w.nodes))
@@ -132,10 +132,12 @@ func (w *world) canDoWithout(down map[*node]bool) bool {
 			}
 		}
 		for _, n := range w.nodes {
-			if n.up && !n.disk.dying && n.host != nil {
+			if n.host != nil {
 				if core := n.host.Core(g.id); core != nil {
 					configs = append(configs, core.Configuration())
 				}
+			} else if c := n.left[g.id]; c != nil {
+				configs = append(configs, c)
 			}
 		}
 		for _, c := range configs {

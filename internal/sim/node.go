@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/internal/wal"
@@ -38,13 +39,14 @@ type node struct {
 	diskDue           int64 // when the log gets its turn; 0: it has nothing to do
 	inTurn            bool  // the log's turn is held up by a slow disk
 	bodies            [1][]byte
-	owed              int                              // calls that the host was given in this life and did not answer
-	views             []view                           // by the groups' numbers
-	hosted            map[ident.GroupID]ident.MemberID // members that were started or resumed here
+	owed              int                                        // calls that the host was given in this life and did not answer
+	views             []view                                     // by the groups' numbers
+	hosted            map[ident.GroupID]ident.MemberID           // members that were started or resumed here
+	left              map[ident.GroupID]*consensus.Configuration // in force when it fell last
 }
 
 func (w *world) newNode(place int) *node {
-	n := &node{w: w, place: place, id: ident.NodeID(w.newID())}
+	n := &node{w: w, place: place, id: ident.NodeID(w.newID()), left: make(map[ident.GroupID]*consensus.Configuration)}
 	n.disk = newDisk(n)
 	n.clock = newClock(1+w.random.Int64N(int64(time.Hour)), trueRate, epoch+w.random.Int64N(int64(time.Minute)))
 	w.byID[n.id] = n
@@ -283,6 +285,7 @@ func (n *node) fall() {
 	n.up = false
 	n.process.end()
 	n.disk.fall()
+	n.leave()
 	n.host, n.log = nil, nil
 	if w.fleet != nil {
 		w.fleet.fell(n)
@@ -293,6 +296,20 @@ func (n *node) fall() {
 	if !n.gone && !n.restarting {
 		n.restarting = true
 		w.after(time.Duration(w.about(min(w.plan.pace, 500*time.Millisecond))), func() { n.restarting = false; n.start() })
+	}
+}
+
+// leave notes the configurations in force in a process that ends: they may be on
+// their way to the disk, and be in force again when it starts anew.
+func (n *node) leave() {
+	clear(n.left)
+	for _, g := range n.w.groups {
+		if n.host == nil {
+			continue
+		}
+		if core := n.host.Core(g.id); core != nil {
+			n.left[g.id] = core.Configuration()
+		}
 	}
 }
 
