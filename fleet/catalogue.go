@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -173,19 +174,21 @@ func servesCatalogue(m gossip.Member) bool {
 	return m.Fleet != 0 && (m.State == gossip.StateActive || m.State == gossip.StateDraining)
 }
 
+// locateCatalogue finds the fleet's own group by what gossip says as well: the copy
+// of a node that was given up while it was away is of the past, and those who have
+// the catalogue now may not be in it.
 func (n *Node) locateCatalogue() (locateReply, error) {
 	r := locateReply{Group: ident.Catalogue, Type: catalogueTypeName}
 	if info, ok := n.host.Info(ident.Catalogue); ok {
 		r.Leader, r.Term = info.Leader, info.Term
 	}
+	r.Members = n.activeNodes()
 	if c := n.catalogue.Load(); c != nil {
 		for _, node := range c.Nodes() {
-			if node.Member != 0 && n.hears(node.ID) {
+			if node.Member != 0 && n.hears(node.ID) && !slices.Contains(r.Members, node.ID) {
 				r.Members = append(r.Members, node.ID)
 			}
 		}
-	} else {
-		r.Members = n.activeNodes()
 	}
 	if len(r.Members) == 0 && r.Leader == 0 {
 		return r, errNobodyToAsk

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,5 +56,42 @@ func TestALaggingCopyOfTheCatalogueIsWaitedFor(t *testing.T) {
 	}
 	if settings := second.catalogue.Load().Settings(); len(settings) != 3 {
 		t.Errorf("the copy lacks what was committed: %v", settings)
+	}
+}
+
+// A node that was given up while it was away has a copy of the catalogue from the
+// past, in which nobody may be left who has it now. It finds them all the same.
+func TestTheCatalogueIsFoundFromAnOldCopy(t *testing.T) {
+	var nodes []*Node
+	for _, name := range []string{"n1", "n2"} {
+		cfg := Config{Name: name, InMemory: true, Local: true, Logger: slog.New(slog.DiscardHandler)}
+		if len(nodes) > 0 {
+			cfg.Join = []string{nodes[0].GossipAddr()}
+		}
+		n, err := Activate(t.Context(), "z", cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := n.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		nodes = append(nodes, n)
+	}
+	first, second := nodes[0], nodes[1]
+	old := catalogue.New()
+	b, err := catalogue.Encode(&catalogue.RegisterNode{ID: second.id, Name: "n2", Zone: "z", Weight: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := old.Apply(1, 1, b); err != nil {
+		t.Fatal(err)
+	}
+	old.AppliedUpTo(1)
+	now := second.catalogue.Swap(old)
+	defer second.catalogue.Store(now)
+	if r, err := second.locateCatalogue(); err != nil || !slices.Contains(r.Members, first.id) {
+		t.Errorf("asked would be %v, not node %s that has the catalogue; %v", r.Members, first.id, err)
 	}
 }
