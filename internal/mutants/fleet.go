@@ -94,6 +94,26 @@ var fleetMutants = []Mutant{
 		CaughtBy: "./fleet -run ^TestDifferencesBetweenCommandsOfAnEntry$",
 	},
 	{
+		Name: "pause-is-passed-over", Hazard: 47, File: "internal/planner/moves.go", Level: ByFleets,
+		Old: "case d.pause != nil:\n\t\treturn HeldPaused", New: "case false:\n\t\treturn HeldPaused",
+		CaughtBy: fleetSeeds,
+	},
+	{
+		Name: "more-moves-than-the-limit", Hazard: 47, File: "internal/planner/moves.go", Level: ByFleets,
+		Old: "case begins:\n\t\t\troom--", New: "case false:\n\t\t\troom--",
+		CaughtBy: fleetSeeds,
+	},
+	{
+		Name: "wrong-limits-are-taken", Hazard: 47, File: "internal/planner/limits.go", Level: ByFleets,
+		Old: "if err != nil || n < l.least || n > l.most {", New: "if err != nil {",
+		CaughtBy: fleetSeeds,
+	},
+	{
+		Name: "brake-holds-no-move", Hazard: 47, File: "internal/planner/moves.go", Level: ByFleets,
+		Old: "case d.brake != \"\" && !asked(kind):", New: "case false:",
+		CaughtBy: fleetSeeds,
+	},
+	{
 		Name: "older-route-replaces-a-newer-one", Hazard: 36, File: "cache/table.go", Level: ByTest,
 		Old: "return r.Term > old.Term", New: "return true",
 		Why:      "a call goes astray once more and arrives",

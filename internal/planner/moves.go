@@ -34,17 +34,19 @@ func (p *Planner) replan(d *decision) {
 	membersLeft := false // a member's move that could begin, and waits for nothing but room or quiet
 	for _, t := range plan.Targets {
 		g := p.book.groups[t.Group]
-		if g == nil || d.taken[t.Group] {
-			continue
+		if g == nil || d.taken[t.Group] || len(t.Members) == 0 {
+			continue // a group that no node can have stays with what it has
 		}
 		kind := t.Reason.Kind
 		lead := kind == placement.Lead
+		// A group that waits for a leader that was given up begins to move its members like one at rest.
+		begins := !lead && (g.Settled == g.Epoch || g.Cause.Kind == placement.Lead)
 		hold := d.hold(g, kind)
 		switch {
 		case hold != "":
 		case lead && membersLeft:
 			hold = HeldAfterMembers
-		case lead && leadRoom <= 0, !lead && room <= 0 && g.Settled == g.Epoch:
+		case lead && leadRoom <= 0, begins && room <= 0:
 			hold = HeldFull
 		}
 		if !lead && hold != HeldResting && hold != HeldMoving {
@@ -57,7 +59,7 @@ func (p *Planner) replan(d *decision) {
 		switch {
 		case lead:
 			leadRoom--
-		case g.Settled == g.Epoch:
+		case begins:
 			room--
 		}
 		d.target(d.newTarget(g, t))

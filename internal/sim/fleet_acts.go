@@ -34,7 +34,8 @@ var fleetActs = map[Acts]func(*fleetRun){
 			f.act(m, func(ctx context.Context, api *fleet.Node) { _ = api.UpdateGroup(ctx, n.text, c) }, func() {})
 		}
 	},
-	Look: (*fleetRun).look,
+	Look:    (*fleetRun).look,
+	Balance: (*fleetRun).balance,
 }
 
 // disturbFleet lets the acts of the plan happen, each at its own times.

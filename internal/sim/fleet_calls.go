@@ -336,11 +336,11 @@ func (f *fleetRun) remove(m *machine, n *name) {
 	}, func() { f.tend(n) })
 }
 
-// act has something done through a node, for ten seconds at most, and goes on when it is over.
+// act has something done through a node, for actTime at most, and goes on when it is over.
 func (f *fleetRun) act(m *machine, do func(context.Context, *fleet.Node), then func()) {
 	f.open++
 	m.run(func(p *process, api *fleet.Node) {
-		ctx, cancel := exec.WithTimeout(context.Background(), p, 10*time.Second)
+		ctx, cancel := exec.WithTimeout(context.Background(), p, actTime)
 		defer cancel()
 		do(ctx, api)
 	}, func() {

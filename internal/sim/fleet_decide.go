@@ -48,6 +48,7 @@ func (l *ledgerOfFleet) groupDecided(id ident.GroupID) {
 		}
 		if g.Epoch != was.Epoch {
 			l.retargeted(was, g)
+			l.begun(was, g, l.log)
 		}
 		if g.Settled != was.Settled && g.Settled == g.Epoch {
 			f.settledAt(g)

@@ -29,6 +29,7 @@ func (f *fleetRun) healFleet() {
 	f.keepActive()
 	f.forgetLost()
 	f.finishRemovals()
+	f.resumeBalance()
 	limit := 60*time.Second + 3*f.plan.purgeAfter + 10*f.plan.settle
 	if !f.runUntil(f.now+int64(limit), f.allGood) && f.failure == nil {
 		bad, of := f.whatIsBad()
@@ -127,6 +128,14 @@ func (f *fleetRun) whatIsBad() (bad string, of *replicated) {
 		if m := f.machineWith(n.ID); m == nil || m.node.gone {
 			return fmt.Sprintf("node %d is listed as %v, it is gone", n.ID, n.State), nil
 		}
+	}
+	for _, n := range f.names {
+		if n.half != 0 && n.half == n.group {
+			return fmt.Sprintf("the removal of %s is not repeated yet", n.text), f.groupOf(n.group)
+		}
+	}
+	if held := f.isHeldBack(); held != "" {
+		return held, nil
 	}
 	if f.open != 0 {
 		return fmt.Sprintf("%d calls are not answered", f.open), nil

@@ -74,13 +74,14 @@ const (
 	Handover                   // leaderships are handed over by name
 	Configure                  // groups get another configuration
 	Look                       // views are asked for
+	Balance                    // moves are paused and go on, limits change, and how the fleet is balanced is asked for
 	endOfActs
 )
 
 // AllActs is every act.
 const AllActs = endOfActs - 1
 
-var actNames = [...]string{"lie", "stop", "leave", "drain", "forget", "readd", "archive", "handover", "configure", "look"}
+var actNames = [...]string{"lie", "stop", "leave", "drain", "forget", "readd", "archive", "handover", "configure", "look", "balance"}
 
 // String lists the names, with commas.
 func (a Acts) String() string {
@@ -156,9 +157,9 @@ func NewFleetPlan(seed uint64, faults Faults, acts Acts) FleetPlan {
 			p.Faults |= 1 << i
 		}
 	}
-	for i := range actNames {
+	for a := Lie; a <= Look; a <<= 1 {
 		if r.IntN(8) < density {
-			p.Acts |= 1 << i
+			p.Acts |= a
 		}
 	}
 	p.Faults, p.Acts = p.Faults&faults&FleetFaults, p.Acts&acts
@@ -195,6 +196,10 @@ func NewFleetPlan(seed uint64, faults Faults, acts Acts) FleetPlan {
 	}
 	if p.Faults&Lease != 0 {
 		c.LeaseDrift = c.ElectionTimeout / 5
+	}
+	// What came later is drawn last, so that all else of a seed stays as it was.
+	if r.IntN(8) < density {
+		p.Acts |= Balance & acts
 	}
 	return p
 }

@@ -19,6 +19,8 @@ type ledgerOfFleet struct {
 	machine *catalogue.Machine
 	applied []decision // in the order of the log
 	before  decided
+	held    held
+	log     int64 // the log's time of the last decision
 }
 
 // decision is one entry of the catalogue's log, and what it came to.
@@ -96,6 +98,7 @@ func (l *ledgerOfFleet) decide(meta group.Meta, b, answer []byte) {
 		f.violate(OneCatalogue, "entry %d of the catalogue comes to another answer when it is applied again", meta.Index)
 	}
 	l.machine.AppliedUpTo(meta.Index)
+	l.log = meta.Time.UnixNano()
 	groups, nodes, _, _ := l.machine.Changes(meta.Index - 1)
 	for _, id := range nodes {
 		l.nodeDecided(id)
@@ -103,6 +106,7 @@ func (l *ledgerOfFleet) decide(meta group.Meta, b, answer []byte) {
 	for _, id := range groups {
 		l.groupDecided(id)
 	}
+	l.settingsDecided(l.log)
 	l.keptStates()
 	if f.plan.Log != nil {
 		f.logf("the catalogue decides at %d: %q: %v", meta.Index, b, err)

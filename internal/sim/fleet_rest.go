@@ -21,6 +21,7 @@ func (f *fleetRun) checkWell() {
 	f.checkBounds()
 	f.callEverything()
 	f.recoverNothing()
+	f.askWhenWell()
 	f.askForProblems()
 }
 

@@ -27,6 +27,8 @@ type fleetRun struct {
 	adding   int   // groups that are being added
 	added    int64 // when that ended last
 	lost     int64 // when a disk was lost or damaged last
+
+	balancing balancing
 }
 
 // RunFleet carries a plan out.

@@ -3,6 +3,7 @@ package sim
 import (
 	"flag"
 	"testing"
+	"time"
 )
 
 var fleetSeeds = flag.Uint64("fleetseeds", 12, "how many seeds of fleets run; those that look for a planted bug take more")
@@ -31,7 +32,7 @@ func TestFleetsHoldWhereTheyDidNot(t *testing.T) {
 		if testing.Short() && i > 0 {
 			return
 		}
-		p := NewFleetPlan(once.seed, once.faults, AllActs)
+		p := NewFleetPlan(once.seed, once.faults, AllActs&^Balance)
 		if r := RunFleet(p); r.Violation != nil {
 			t.Errorf("seed %d, faults %v, acts %v: %v", once.seed, p.Faults, p.Acts, r.Violation)
 		}
@@ -59,9 +60,31 @@ func TestAFleetOnDisksThatDoNotSyncIsFoundOut(t *testing.T) {
 	t.Error("40 seeds found nothing")
 }
 
+// An operator who balances does all that one can, and what must be refused is.
+func TestBalanceTakesEffect(t *testing.T) {
+	counts := make(map[string]int64)
+	for seed := range uint64(12) {
+		p := NewFleetPlan(seed, FleetFaults, AllActs)
+		p.Acts |= Balance
+		p.pace = 2 * time.Second
+		r := RunFleet(p)
+		if r.Violation != nil {
+			t.Fatalf("seed %d, faults %v, acts %v: %v", seed, p.Faults, p.Acts, r.Violation)
+		}
+		for name, n := range r.Counts {
+			counts[name] += n
+		}
+	}
+	for _, name := range []string{"pauses", "limits set", "limits refused", "views", "moves", "moves at the limit"} {
+		if counts[name] < 5 {
+			t.Errorf("%s: %d in 12 seeds", name, counts[name])
+		}
+	}
+}
+
 func TestParseFleetFaults(t *testing.T) {
-	f, a, err := ParseFleetFaults("drop, lie,readd")
-	if err != nil || f != Drop || a != Lie|ReAdd {
+	f, a, err := ParseFleetFaults("drop, lie,readd,balance")
+	if err != nil || f != Drop || a != Lie|ReAdd|Balance {
 		t.Errorf("%v, %v, %v", f, a, err)
 	}
 	if f, a, err := ParseFleetFaults("all"); err != nil || f != FleetFaults || a != AllActs {

@@ -34,6 +34,7 @@ const (
 	Starts       Invariant = "a node starts on a sound disk"
 	Heals        Invariant = "everything heals"
 	OneFleet     Invariant = "there is one fleet"
+	Limited      Invariant = "moves keep to what operators asked for"
 	OneCatalogue Invariant = "there is one catalogue"
 	Replays      Invariant = "a plan gives one run"
 )
