@@ -55,6 +55,7 @@ type Planner struct {
 	book book
 
 	anchor, anchorLog time.Time // the log time at a moment of the node that leads
+	began             time.Time // when this planner decided for the first time; of the log
 
 	nodes    string    // the nodes as they were last looked at
 	quiet    time.Time // since when they are like that; of the log, as the next
@@ -85,6 +86,9 @@ func (p *Planner) Decide(v View) Decision {
 	d.report = &Report{At: v.Now, Pause: d.pause, Brake: d.brake, Limits: limits, BrokenLimits: broken}
 	d.log = p.logTime(&d)
 	d.Time = d.log.UnixNano()
+	if p.began.IsZero() {
+		p.began = d.log
+	}
 	d.judge()
 	if p.worked {
 		p.nextPlan, p.worked = p.workedAt.Add(v.Took+max(planPause, planShare*v.Took)), false

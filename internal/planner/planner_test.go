@@ -288,6 +288,34 @@ func TestASlowMoveIsNotGivenUp(t *testing.T) {
 	}
 }
 
+// A move that makes progress is left alone by the next planner too, which knows nothing
+// of the progress before its time.
+func TestASlowMoveIsNotGivenUpByTheNextPlanner(t *testing.T) {
+	f := newFleet(t, 5, 1, 20)
+	f.join(6, "z0")
+	f.after(time.Hour)
+	id := f.do().Targets[0].Group
+	g, _ := f.c.GroupByID(id)
+	var last Decision
+	for left := uint64(1_000_000); left > 1_000_000-3600; left-- {
+		for _, other := range f.c.Groups("", 0) {
+			if other.ID != id {
+				f.settle(other.Name)
+			}
+		}
+		if f.lag = nil; slices.Contains(last.Inspect, id) {
+			f.lag = map[ident.GroupID]uint64{id: left}
+		}
+		if left%1200 == 0 { // longer than Limits.StuckAfter
+			f.planner, last = Planner{}, Decision{}
+		}
+		f.after(time.Second)
+		if last = f.do(); f.group(g.Name).Epoch != g.Epoch {
+			t.Fatalf("given up: %+v", f.group(g.Name))
+		}
+	}
+}
+
 // After a move for balance a group is left alone for a while, but not when a member is
 // missing.
 func TestAGroupRestsAfterAMoveForBalance(t *testing.T) {

@@ -29,6 +29,9 @@ const (
 	// lookEvery of it how often from then on.
 	firstLook = 2
 	lookEvery = 8
+	// fairLooks are as many looks as a planner that began anew has at a move before it
+	// gives it up: the first to compare with, and one that nobody may answer.
+	fairLooks = 3
 	// mostDoublings bounds how long a group rests: 32 times as long as the first time.
 	mostDoublings = 5
 )
@@ -51,6 +54,11 @@ func (p *Planner) unstick(d *decision) {
 		l, seen := p.looks[id]
 		if !seen {
 			l = look{epoch: g.Epoch, since: began}
+			// What an earlier planner saw of a move's progress is not known: so there must be
+			// time to see some, however old the move is.
+			if least := p.began.Add(fairLooks*patience/lookEvery - patience); l.since.Before(least) {
+				l.since = least
+			}
 		}
 		if lag, ok := d.Lag[id]; ok {
 			if l.known && lag < l.lag {
