@@ -344,8 +344,8 @@ func (n *Node) catalogueTarget(c *catalogue.Machine, s *consensus.Status) target
 		case n.hears(node.ID):
 		case state == placement.Active:
 			state = placement.Suspect // no reason to make it a voter, nor to hurry it out
-		case state == placement.Inactive:
-			state = placement.Dead // it was drained and stopped
+		case state == placement.Inactive, state == placement.Draining:
+			state = placement.Dead // it was stopped, drained or not
 		}
 		in = append(in, placement.Node{ID: node.ID, Zone: node.Zone, Weight: node.Weight, State: state})
 	}
