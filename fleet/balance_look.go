@@ -91,7 +91,7 @@ func (n *Node) Explain(ctx context.Context, name string) (view.Explanation, erro
 func (n *Node) heldBack(c *catalogue.Machine, g *catalogue.Group) string {
 	settings := c.Settings()
 	limits, _ := planner.FromSettings(settings, n.cfg.limits())
-	brake := planner.Brake(c.Nodes(), limits.BrakePercent)
+	brake := planner.Brake(c, c.Nodes(), limits.BrakePercent, n.hears)
 	switch pause := planner.PauseIn(settings); {
 	case pause != nil:
 		return byline("moves were paused", pause.By, pause.Reason)

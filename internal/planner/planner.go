@@ -82,7 +82,8 @@ func (p *Planner) Decide(v View) Decision {
 	settings := v.Catalogue.Settings()
 	limits, broken := FromSettings(settings, v.Limits)
 	nodes := v.Catalogue.Nodes()
-	d := decision{View: v, limits: limits, nodes: nodes, pause: PauseIn(settings), brake: Brake(nodes, limits.BrakePercent)}
+	d := decision{View: v, limits: limits, nodes: nodes, pause: PauseIn(settings)}
+	d.brake = Brake(v.Catalogue, nodes, limits.BrakePercent, d.hears)
 	d.report = &Report{At: v.Now, Pause: d.pause, Brake: d.brake, Limits: limits, BrokenLimits: broken}
 	d.log = p.logTime(&d)
 	d.Time = d.log.UnixNano()
@@ -116,6 +117,9 @@ type decision struct {
 	report    *Report
 	taken     map[ident.GroupID]bool // groups that already have a new target
 }
+
+// hears tells whether gossip hears a node.
+func (d *decision) hears(id ident.NodeID) bool { return d.Hearing[id].Alive }
 
 // logTime is the present time of the catalogue's log. That stands still between commands,
 // and for longer when a clock that was ahead had led; so it goes on from the last one by
