@@ -116,6 +116,7 @@ type decision struct {
 	quietFrom time.Time // when what can wait may move; of the log
 	report    *Report
 	taken     map[ident.GroupID]bool // groups that already have a new target
+	stalled   map[ident.GroupID]bool // groups whose members are on the move, without a quorum
 }
 
 // hears tells whether gossip hears a node.
@@ -154,10 +155,7 @@ func (d *decision) by(at time.Time) {
 }
 
 func (d *decision) target(t catalogue.Target) {
-	if d.taken == nil {
-		d.taken = make(map[ident.GroupID]bool)
-	}
-	d.taken[t.Group] = true
+	d.taken = with(d.taken, t.Group)
 	d.Targets = append(d.Targets, t)
 }
 

@@ -13,6 +13,7 @@ type Hold string
 const (
 	HeldPaused       Hold = "paused"        // by an operator
 	HeldBraked       Hold = "braked"        // too much of the fleet is gone at once
+	HeldNoQuorum     Hold = "no_quorum"     // most of its voters are not heard: no step of a move is possible
 	HeldRestless     Hold = "restless"      // nodes came or went a moment ago
 	HeldFull         Hold = "full"          // as many move already as may
 	HeldAfterMembers Hold = "after_members" // leaders follow when members have moved
@@ -27,6 +28,7 @@ var Holds = []struct {
 }{
 	{HeldPaused, "an operator paused all moves"},
 	{HeldBraked, "too much of the fleet is gone at once"},
+	{HeldNoQuorum, "most voters of the group are not heard: it can move when they are back"},
 	{HeldRestless, "nodes came or went a moment ago"},
 	{HeldFull, "as many groups move already as may"},
 	{HeldAfterMembers, "leaders follow when the members have moved"},
@@ -43,10 +45,11 @@ type Report struct {
 	Limits       Limits
 	BrokenLimits error // settings that this program cannot read
 
-	Moving, MoveLimit int // groups whose members move
+	Moving, MoveLimit int // groups whose members move; without those that have no quorum
+	Stalled           int // groups on the move without a quorum that placement would not change further
 	Started           int // targets of this decision
 	// Queue counts the groups that placement would change, by cause, and Held those of
-	// them that do not begin now, by what keeps them.
+	// them that do not begin now, by what keeps them. Held counts the Stalled ones as well.
 	Queue map[placement.Kind]int
 	Held  map[Hold]int
 	// RestsUntil is when the first resting group may move again; zero when none rests.
@@ -59,7 +62,7 @@ type Report struct {
 
 // Left is how many groups still have to move their members, those on the way included.
 func (r *Report) Left() int {
-	left := r.Moving
+	left := r.Moving + r.Stalled
 	for kind, n := range r.Queue {
 		if kind != placement.Lead {
 			left += n
@@ -76,6 +79,15 @@ func (r *Report) count(kind placement.Kind, hold Hold) {
 	if hold != "" {
 		r.Held[hold]++
 	}
+}
+
+// stall counts a group that is on the move and without a quorum.
+func (r *Report) stall() {
+	if r.Held == nil {
+		r.Queue, r.Held = make(map[placement.Kind]int), make(map[Hold]int)
+	}
+	r.Stalled++
+	r.Held[HeldNoQuorum]++
 }
 
 func (r *Report) rest(until time.Time) {

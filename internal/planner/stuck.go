@@ -60,6 +60,9 @@ func (p *Planner) unstick(d *decision) {
 				l.since = least
 			}
 		}
+		if d.lacksQuorum(g) {
+			l.since = d.log // it could make none
+		}
 		if lag, ok := d.Lag[id]; ok {
 			if l.known && lag < l.lag {
 				l.since = d.log
@@ -142,7 +145,7 @@ func (d *decision) replaceDamaged(b *book) {
 	if d.pause != nil || len(d.Damaged) == 0 {
 		return
 	}
-	members, _ := b.onTheMove()
+	members, _ := d.onTheMove(b)
 	room := d.limits.MovesFor(len(d.nodes)) - members - len(d.Targets)
 	for _, id := range slices.Sorted(maps.Keys(d.Damaged)) {
 		if room <= 0 {
@@ -152,7 +155,7 @@ func (d *decision) replaceDamaged(b *book) {
 		switch {
 		case g == nil || d.taken[id] || g.Settled != g.Epoch || d.rests(g, placement.Repair):
 			continue // gone, or on the move, or tried lately
-		case 2*len(bad) >= len(g.Configured):
+		case 2*len(bad) >= len(g.Configured) || d.lacksQuorum(g):
 			continue // without a majority it cannot change its members
 		}
 		at := slices.IndexFunc(bad, func(m catalogue.Member) bool { return slices.Contains(g.Target, m) })
