@@ -43,7 +43,7 @@ func (n *Node) Activate(ctx context.Context, zone string) error {
 			return err
 		}
 	}
-	if err := n.enter(ctx, zone); err != nil {
+	if err := n.takePart(ctx, zone); err != nil {
 		return fmt.Errorf("fleet: activate node %s in fleet %s: %w", n.cfg.Name, n.fleet, n.explainUnreached(err))
 	}
 	n.zone = zone
@@ -68,6 +68,27 @@ func (n *Node) adopt(fleet ident.FleetID) error {
 	n.wire.SetFleet(fleet)
 	n.fleet = fleet
 	return n.gossip.UpdateMeta(func(m *gossip.Meta) { m.Fleet = fleet })
+}
+
+// takePart has the node take part in the fleet, unless it does.
+func (n *Node) takePart(ctx context.Context, zone string) error {
+	if n.zone == zone && n.isListed(zone) {
+		// To register again would say that this process is another.
+		if err := n.awaitCopy(ctx); err != nil || n.isListed(zone) {
+			return err
+		}
+	}
+	return n.enter(ctx, zone)
+}
+
+// isListed tells whether this node's copy of the catalogue lists it as active in a zone.
+func (n *Node) isListed(zone string) bool {
+	c := n.catalogue.Load()
+	if c == nil {
+		return false
+	}
+	node, ok := c.Node(n.id)
+	return ok && node.State == placement.Active && node.Zone == zone
 }
 
 // enter registers the node, gives it its copy of the catalogue, and waits until
@@ -125,9 +146,14 @@ func (n *Node) enter(ctx context.Context, zone string) error {
 }
 
 // becomeActive has the catalogue list the node as active, whatever it was before:
-// new, drained, or not heard for a while. It returns the node as it then is.
+// new, drained, or not heard for a while. One that was gone keeps what it has from now
+// on; the planner gives it new members only when it has stayed for a while. It returns
+// the node as it then is.
 func (n *Node) becomeActive(ctx context.Context, me *catalogue.Node, register *catalogue.RegisterNode) (*catalogue.Node, error) {
 	set := &catalogue.SetNodeState{ID: n.id, To: placement.Active, IfState: []placement.State{me.State}}
+	if me.Returned != 0 {
+		set.Reason = "its process began again"
+	}
 	result, err := n.retry(ctx, func(ctx context.Context) ([]byte, error) { return n.propose(ctx, set) })
 	if err == nil {
 		return set.Result(result)

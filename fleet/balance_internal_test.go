@@ -30,6 +30,8 @@ func TestHowBalancingStands(t *testing.T) {
 		{"a drain between two moves waits for no quiet", queue(placement.Drain, 14, planner.HeldFull), view.Balance{}, "", view.BalanceWaiting, "14 groups to change next"},
 		{"balancing does", queue(placement.Balance, 2, planner.HeldRestless), view.Balance{}, "", view.BalanceWaiting, "quiet, in 3s"},
 		{"a group rests", queue(placement.Balance, 1, planner.HeldResting), view.Balance{}, "", view.BalanceWaiting, "rested, the first in 1m0s"},
+		{"a node is back", &planner.Report{At: at, TrustedFrom: at.Add(20 * time.Second)}, view.Balance{Returned: []string{"a", "b", "c", "d"}}, "too few nodes", view.BalanceWaiting, "a, b, c and 1 more came back"},
+		{"a group has no quorum", queue(placement.Drain, 2, planner.HeldNoQuorum), view.Balance{}, "", view.BalanceStuck, "2 groups cannot move"},
 		{"too few nodes", &planner.Report{At: at}, view.Balance{Problems: []view.Problem{{Reason: "zone c is small"}}}, "too few nodes", view.BalanceStuck, "too few nodes"},
 		{"an uneven zone", &planner.Report{At: at}, view.Balance{Problems: []view.Problem{{Reason: "zone c is small"}}}, "", view.BalanceDone, "zone c is small"},
 		{"a group without a quorum that was removed meanwhile", &planner.Report{At: at, Infeasible: []placement.Reason{{Kind: placement.NoQuorum}}}, view.Balance{}, "", view.BalanceDone, "every group"},

@@ -15,7 +15,7 @@ import (
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
-const snapshotVersion = 2
+const snapshotVersion = 3
 
 // image is the state at one index, apart from a machine that goes on.
 type image struct {
