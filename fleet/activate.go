@@ -12,6 +12,7 @@ import (
 	"github.com/raftfleet/raftfleet/gossip"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/placement"
 )
@@ -73,9 +74,13 @@ func (n *Node) adopt(fleet ident.FleetID) error {
 // takePart has the node take part in the fleet, unless it does.
 func (n *Node) takePart(ctx context.Context, zone string) error {
 	if n.zone == zone && n.isListed(zone) {
-		// To register again would say that this process is another.
-		if err := n.awaitCopy(ctx); err != nil || n.isListed(zone) {
-			return err
+		// To register again would say that this process is another. But who was forgotten
+		// meanwhile is told nothing more, and has to.
+		asking, cancel := exec.WithTimeout(ctx, n.exec, askTimeout)
+		err := n.awaitCopy(asking)
+		cancel()
+		if err == nil && n.isListed(zone) {
+			return nil
 		}
 	}
 	return n.enter(ctx, zone)

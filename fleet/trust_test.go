@@ -109,3 +109,19 @@ func stateOf(t *testing.T, n *fleet.Node, name string) string {
 	}
 	return placement.Inactive.String()
 }
+
+// A node that was forgotten while its process ran, and whose copy of the catalogue may
+// never hear of it, takes part again when it is activated.
+func TestANodeThatWasForgottenIsActivatedAgain(t *testing.T) {
+	nodes := startFleet(t, 3, 3)
+	n4 := activate(t, "zone-0", testConfig(t, "n4", nodes[0].GossipAddr()))
+	if err := nodes[0].Forget(t.Context(), "n4", true); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := n4.Activate(ctx, "zone-0"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "n4 to be active", func() bool { return stateOf(t, nodes[0], "n4") == view.StateActive })
+}
