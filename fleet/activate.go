@@ -21,7 +21,9 @@ import (
 // the catalogue lists the node as active and the node's copy of it holds all that was
 // committed when Activate was called, also after a crash; or when ctx ends, with an
 // error that says what it waited for. It may then be called again. On an active node
-// it changes nothing, or reports that the zone differs.
+// it changes nothing, or reports that the zone differs. A node whose process begins again
+// goes on with the members that it has, and gets new ones when it has stayed for a while
+// (the limit trust_after).
 func (n *Node) Activate(ctx context.Context, zone string) error {
 	if err := CheckZone(zone); err != nil {
 		return err
