@@ -237,22 +237,27 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 	}
 	ctx, cancel := exec.WithTimeout(ctx, n.exec, stepTimeout)
 	defer cancel()
-	status, err := n.host.Status(ctx, id)
-	s := &status.Core
-	if err != nil || s.Role != consensus.Leader {
+	s, g, wanted, ok := n.wanted(ctx, c, id)
+	if !ok {
 		return
 	}
-	var wanted target
-	var g *catalogue.Group
-	if id == ident.Catalogue {
-		wanted = n.catalogueTarget(c, s)
-	} else {
-		if g, ok = c.GroupByID(id); !ok {
-			return // removed: the members stop by themselves
-		}
-		wanted = targetOf(g)
-	}
 	step := nextStep(s, wanted, n.id, n.mayLead)
+	if step.mustBeTrue() {
+		// This copy may be of the past, as after a restart, and would take members away
+		// that were added since. Without a leader of the catalogue nothing is urgent.
+		if err := n.catchUp(ctx); err != nil {
+			n.log.Debug("a step of a move waits for the catalogue", "group", info.Name, "step", step.String(), "error", err)
+			n.mover.look(id, n.exec.Now().Add(moveRetry))
+			return
+		}
+		if c = n.catalogue.Load(); c == nil {
+			return // it is being replaced
+		}
+		if s, g, wanted, ok = n.wanted(ctx, c, id); !ok {
+			return
+		}
+		step = nextStep(s, wanted, n.id, n.mayLead)
+	}
 	if step.kind == stepTransfer && step.optional {
 		now := n.exec.Now()
 		if rested := n.mover.leadsSince(id, s.Term, now).Add(leaderRest); now.Before(rested) {
@@ -285,6 +290,23 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 		n.transferOver(ctx, id)
 	}
 	n.mover.look(id, n.exec.Now().Add(moveRetry))
+}
+
+// wanted is what a group that this node leads has and what it should have, by a copy of
+// the catalogue. g is nil for the catalogue itself.
+func (n *Node) wanted(ctx context.Context, c *catalogue.Machine, id ident.GroupID) (s *consensus.Status, g *catalogue.Group, t target, ok bool) {
+	status, err := n.host.Status(ctx, id)
+	s = &status.Core
+	if err != nil || s.Role != consensus.Leader {
+		return nil, nil, t, false
+	}
+	if id == ident.Catalogue {
+		return s, nil, n.catalogueTarget(c, s), true
+	}
+	if g, ok = c.GroupByID(id); !ok {
+		return nil, nil, t, false // removed: the members stop by themselves
+	}
+	return s, g, targetOf(g), true
 }
 
 // take carries one step out.

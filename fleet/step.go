@@ -33,6 +33,11 @@ type step struct {
 	optional bool
 }
 
+// mustBeTrue tells whether a step would do harm if the target were an old one.
+func (s step) mustBeTrue() bool {
+	return s.kind == stepChange || s.kind == stepTransfer && !s.optional
+}
+
 // noStep is for a group that has its members.
 var noStep = step{kind: stepNone}
 
