@@ -15,6 +15,7 @@ import (
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/internal/planner"
 	"github.com/raftfleet/raftfleet/placement"
 )
 
@@ -30,6 +31,14 @@ type mover struct {
 	workers int                         // that run
 	leading map[ident.GroupID]leading   // since when this node leads a group
 	wake    chan struct{}
+	silent  silentVoters
+}
+
+// silentVoters are members of the catalogue that this node, its leader in term, does not
+// hear, and since when.
+type silentVoters struct {
+	term  uint64
+	since map[consensus.MemberID]time.Time
 }
 
 // leading is one leadership of this node.
@@ -94,6 +103,24 @@ func (m *mover) led(g ident.GroupID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.leading, g)
+}
+
+// silence tells for how long a voter of the catalogue has not answered.
+func (m *mover) silence(term uint64, voter consensus.MemberID, answers bool, now time.Time) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.silent.term != term || m.silent.since == nil {
+		m.silent = silentVoters{term, make(map[consensus.MemberID]time.Time)}
+	}
+	if answers {
+		delete(m.silent.since, voter)
+		return 0
+	}
+	since, known := m.silent.since[voter]
+	if !known {
+		m.silent.since[voter], since = now, now
+	}
+	return now.Sub(since)
 }
 
 // due makes the groups ready whose time has come, unless some still are. It tells
@@ -269,6 +296,9 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 		if g != nil {
 			n.settle(ctx, g, s)
 		}
+		if wanted.unready {
+			n.mover.look(id, n.exec.Now().Add(moveRetry))
+		}
 		if wanted.preferred != 0 && wanted.preferred != n.id && n.mayLead(wanted.preferred) {
 			n.mover.look(id, n.exec.Now().Add(preferredRetry)) // it is there, and not caught up yet
 		}
@@ -351,23 +381,34 @@ func (n *Node) mayLead(id ident.NodeID) bool {
 }
 
 // catalogueTarget is who should hold the catalogue: all registered nodes, a few of
-// them as voters.
+// them as voters. Who would not be caught up is not chosen: nobody waits for a node
+// while another is ready.
 func (n *Node) catalogueTarget(c *catalogue.Machine, s *consensus.Status) target {
 	nodes := c.Nodes()
 	in := make([]placement.Node, 0, len(nodes))
 	members := make(map[ident.NodeID]ident.MemberID, len(nodes))
+	var t target
+	limits, _ := planner.FromSettings(c.Settings(), n.cfg.limits())
 	for _, node := range nodes {
 		if node.Member == 0 || node.State == placement.Dead {
 			continue
 		}
 		members[node.ID] = node.Member
-		state := node.State
-		switch {
-		case n.hears(node.ID):
-		case state == placement.Active:
-			state = placement.Suspect // no reason to make it a voter, nor to hurry it out
-		case state == placement.Inactive, state == placement.Draining:
-			state = placement.Dead // it was stopped, drained or not
+		state, member := node.State, consensus.MemberID(node.Member)
+		switch behind, answers := lag(s, member); {
+		case !n.hears(node.ID):
+			switch state {
+			case placement.Active:
+				state = placement.Suspect // no reason to make it a voter, nor to hurry it out
+			case placement.Inactive, placement.Draining:
+				state = placement.Dead // it was stopped, drained or not
+			}
+		case s.Config.IsVoter(member):
+			if silent := n.mover.silence(s.Term, member, answers, n.exec.Now()); silent > limits.StuckAfter {
+				state = placement.Dead // the node is there, and its member does not answer
+			}
+		case state == placement.Active && (!answers || behind > caughtUpEntries):
+			state, t.unready = placement.Suspect, true
 		}
 		in = append(in, placement.Node{ID: node.ID, Zone: node.Zone, Weight: node.Weight, State: state})
 	}
@@ -375,7 +416,6 @@ func (n *Node) catalogueTarget(c *catalogue.Machine, s *consensus.Status) target
 	for _, v := range s.Config.Voters {
 		voting = append(voting, ident.NodeID(v.Node))
 	}
-	var t target
 	voter := make(map[ident.NodeID]bool)
 	for _, id := range placement.CatalogueVoters(in, voting) {
 		voter[id] = true

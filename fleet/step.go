@@ -12,6 +12,7 @@ import (
 type target struct {
 	voters, learners []consensus.Member
 	preferred        ident.NodeID // who should lead, 0 for whoever does
+	unready          bool         // there are nodes that could have been chosen, were they caught up
 }
 
 type stepKind uint8
