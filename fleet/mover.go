@@ -268,7 +268,7 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 	if !ok {
 		return
 	}
-	step := nextStep(s, wanted, n.id, n.mayLead)
+	step := nextStep(s, wanted, n.id, n.mayLead, n.hears)
 	if step.mustBeTrue() {
 		// This copy may be of the past, as after a restart, and would take members away
 		// that were added since. Without a leader of the catalogue nothing is urgent.
@@ -283,7 +283,7 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 		if s, g, wanted, ok = n.wanted(ctx, c, id); !ok {
 			return
 		}
-		step = nextStep(s, wanted, n.id, n.mayLead)
+		step = nextStep(s, wanted, n.id, n.mayLead, n.hears)
 	}
 	if step.kind == stepTransfer && step.optional {
 		now := n.exec.Now()

@@ -98,6 +98,7 @@ func (r *planRun) once(ctx context.Context, c *catalogue.Machine) time.Duration 
 	r.took = n.exec.Now().Sub(v.Now)
 	n.planner.report.Store(d.Report)
 	r.confirm, r.inspect = d.Confirm, d.Inspect
+	n.mover.look(ident.Catalogue, n.exec.Now()) // who should vote in it depends on who is heard, and answers
 	r.tell(c, &d)
 	r.carryOut(ctx, c, &d)
 	switch {

@@ -61,7 +61,7 @@ func (s step) String() string {
 // joint change promotes them and removes those who leave, so that the group never
 // has fewer live voters than before. A leader that is to leave hands leadership
 // over first.
-func nextStep(s *consensus.Status, t target, self ident.NodeID, mayLead func(ident.NodeID) bool) step {
+func nextStep(s *consensus.Status, t target, self ident.NodeID, mayLead, hears func(ident.NodeID) bool) step {
 	cfg := &s.Config
 	switch {
 	case cfg.Joint() || s.ChangePending:
@@ -121,8 +121,11 @@ func nextStep(s *consensus.Status, t target, self ident.NodeID, mayLead func(ide
 	}
 	// 3. Leadership.
 	if selfLeaves {
-		if to, ok := successor(s, t, self, mayLead); ok {
-			return step{kind: stepTransfer, to: to, reason: "this node leaves the group"}
+		// Where all that stay are leaving their nodes as well, one of them leads meanwhile.
+		for _, can := range []func(ident.NodeID) bool{mayLead, hears} {
+			if to, ok := successor(s, t, self, can); ok {
+				return step{kind: stepTransfer, to: to, reason: "this node leaves the group"}
+			}
 		}
 		return step{kind: stepWait, reason: "nobody else can lead yet"}
 	}
