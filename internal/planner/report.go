@@ -44,12 +44,16 @@ type Report struct {
 	BrokenLimits error // settings that this program cannot read
 
 	Moving, MoveLimit int // groups whose members move
+	Leading           int // groups of which only the preferred leader is new, and does not lead yet
 	Started           int // targets of this decision
 	// Queue counts the groups that placement would change, by cause, and Held those of
 	// them that do not begin now, by what keeps them.
 	Queue map[placement.Kind]int
 	Held  map[Hold]int
-	// RestsUntil is when the first resting group may move again; zero when none rests.
+	again int // groups of Queue whose members are on the way to an earlier target: they are in Moving too
+	begun int // groups of Queue whose members begin to move by this decision
+	// RestsUntil is when the first resting group may move again; zero when none rests, or
+	// none that does is wanted elsewhere.
 	RestsUntil time.Time
 
 	Done       int           // moves of members done in the last DoneWithin
@@ -65,17 +69,31 @@ func (r *Report) Left() int {
 			left += n
 		}
 	}
-	return left - r.Held[HeldMoving]
+	return max(left-r.again, r.Moving)
 }
 
-func (r *Report) count(kind placement.Kind, hold Hold) {
+// count takes a group in that placement would change; moves says that its members are
+// on the way to an earlier target.
+func (r *Report) count(kind placement.Kind, hold Hold, moves bool) {
 	if r.Queue == nil {
 		r.Queue, r.Held = make(map[placement.Kind]int), make(map[Hold]int)
 	}
 	r.Queue[kind]++
+	switch {
+	case kind == placement.Lead:
+	case moves:
+		r.again++
+	case hold == "":
+		r.begun++
+	}
 	if hold != "" {
 		r.Held[hold]++
 	}
+}
+
+// queued takes over what the last decision found, where nothing is planned anew.
+func (r *Report) queued(last *Report) {
+	r.Infeasible, r.Queue, r.Held, r.RestsUntil, r.again = last.Infeasible, last.Queue, last.Held, last.RestsUntil, last.again+last.begun
 }
 
 func (r *Report) rest(until time.Time) {
