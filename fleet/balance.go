@@ -254,8 +254,9 @@ func kindName(k placement.Kind) string {
 	return k.String()
 }
 
-// followLimits has this node keep to the limits that are its own to keep.
+// followLimits has this node keep to what the fleet's settings leave to it.
 func (n *Node) followLimits(c *catalogue.Machine) {
 	limits, _ := planner.FromSettings(c.Settings(), n.cfg.limits())
 	n.host.LimitSnapshots(limits.SnapshotsOut, limits.SnapshotsIn)
+	n.followHolds(c, &limits)
 }

@@ -1,0 +1,95 @@
+package fleet_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/raftfleet/raftfleet/fleet"
+	"github.com/raftfleet/raftfleet/fleet/view"
+)
+
+// eventsOf are the events of some kind of all nodes.
+func eventsOf(t *testing.T, nodes []*fleet.Node, kind string) []view.Event {
+	t.Helper()
+	var out []view.Event
+	for _, n := range nodes {
+		events, err := n.Events(t.Context(), 0, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			if e.Kind == kind {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
+// While moves are paused a leader does not give way to the preferred one. That it would
+// is not told as if it did; when the pause ends it does, and is told once.
+func TestATransferThatIsHeldIsNotToldAsAStep(t *testing.T) {
+	t.Parallel()
+	nodes := startFleet(t, 3, 3)
+	if err := nodes[0].AddConsensusGroup(t.Context(), "g", 3, counterType); err != nil {
+		t.Fatal(err)
+	}
+	mustAdd(t, nodes[0], "g", 1, 1)
+	status := func() view.GroupStatus {
+		s, err := nodes[0].GroupStatus(t.Context(), "g")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	named := func(name string) *fleet.Node {
+		for _, n := range nodes {
+			if n.Name() == name {
+				return n
+			}
+		}
+		t.Fatalf("no node %q", name)
+		return nil
+	}
+	preferred := func() (steps int) {
+		for _, e := range eventsOf(t, nodes, "move_step") {
+			if e.Group == "g" && strings.Contains(e.Detail, "preferred leader") {
+				steps++
+				if strings.Count(e.Detail, "node "+status().Preferred+":") != 1 {
+					t.Errorf("a step names no node: %s", e.Detail)
+				}
+			}
+		}
+		return steps
+	}
+	eventually(t, "the preferred leader to lead", func() bool { s := status(); return s.Leader == s.Preferred })
+	before := preferred()
+	if err := nodes[0].Pause(t.Context(), "ana", ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		eventually(t, "the pause to be known", func() bool { return balance(t, n).State == view.BalancePaused })
+	}
+	named(status().Preferred).GiveLeadershipAway()
+	var leader *fleet.Node
+	eventually(t, "another leader that would give way", func() bool {
+		leader = nil
+		if s := status(); s.Leader != "" && s.Leader != s.Preferred {
+			leader = named(s.Leader)
+		}
+		return leader != nil && leader.WaitsToGiveWay() == 1
+	})
+	for range 3 {
+		leader.LookAt(t.Context(), "g")
+	}
+	if told := preferred() - before; told != 0 {
+		t.Errorf("%d events tell of a transfer while moves are paused", told)
+	}
+	if err := nodes[0].Resume(t.Context(), "ana"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the preferred leader to lead", func() bool { s := status(); return s.Leader == s.Preferred })
+	if told := preferred() - before; told != 1 {
+		t.Errorf("%d events tell of the one transfer", told)
+	}
+}
