@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/raftfleet/raftfleet/fleet/view"
+	"github.com/raftfleet/raftfleet/group"
+	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/internal/planner"
 	"github.com/raftfleet/raftfleet/placement"
 )
@@ -30,6 +32,12 @@ func TestHowBalancingStands(t *testing.T) {
 		{"a drain between two moves waits for no quiet", queue(placement.Drain, 14, planner.HeldFull), view.Balance{}, "", view.BalanceWaiting, "14 groups to change next"},
 		{"balancing does", queue(placement.Balance, 2, planner.HeldRestless), view.Balance{}, "", view.BalanceWaiting, "quiet, in 3s"},
 		{"a group rests", queue(placement.Balance, 1, planner.HeldResting), view.Balance{}, "", view.BalanceWaiting, "rested, the first in 1m0s"},
+		{"moves go on while the brake holds", &planner.Report{At: at}, view.Balance{Moving: 2, MoveLimit: 4, Left: 9, Held: "3 of 9 nodes are gone"}, "", view.BalanceMoving, "2 groups of at most 4 on the move, 9 left; no other begins: 3 of 9 nodes are gone"},
+		{"only leaders are on their way", &planner.Report{At: at}, view.Balance{Leading: 10}, "", view.BalanceMoving, "10 groups on the way to the preferred leader"},
+		{"as many leaders as may, and more to come", queue(placement.Lead, 100, planner.HeldFull), view.Balance{Leading: 64}, "", view.BalanceMoving, "64 groups on the way to the preferred leader, 100 groups to change next"},
+		{"the catalogue takes no targets", &planner.Report{At: at, Started: 1, Uncommitted: group.ErrOverloaded, Queue: map[placement.Kind]int{placement.Repair: 1}}, view.Balance{MoveLimit: 4}, "", view.BalanceWaiting, "1 group to change, and none begins: the catalogue did not take the new targets: "},
+		{"decided, and not committed yet", &planner.Report{At: at, Started: 1, Queue: map[placement.Kind]int{placement.Repair: 1}}, view.Balance{MoveLimit: 4}, "", view.BalanceWaiting, "1 group to change next"},
+		{"all that could move rest", &planner.Report{At: at, RestsUntil: at.Add(time.Hour)}, view.Balance{}, "", view.BalanceWaiting, "nodes are unevenly loaded, and the groups that could move moved a short while ago; the first has rested in 1h0m0s"},
 		{"too few nodes", &planner.Report{At: at}, view.Balance{Problems: []view.Problem{{Reason: "zone c is small"}}}, "too few nodes", view.BalanceStuck, "too few nodes"},
 		{"an uneven zone", &planner.Report{At: at}, view.Balance{Problems: []view.Problem{{Reason: "zone c is small"}}}, "", view.BalanceDone, "zone c is small"},
 		{"a group without a quorum that was removed meanwhile", &planner.Report{At: at, Infeasible: []placement.Reason{{Kind: placement.NoQuorum}}}, view.Balance{}, "", view.BalanceDone, "every group"},
@@ -41,5 +49,22 @@ func TestHowBalancingStands(t *testing.T) {
 		if state, why := balanceState(&v, c.report, c.helpless); state != c.state || !strings.Contains(why, c.says) {
 			t.Errorf("%s: %s: %s", c.what, state, why)
 		}
+	}
+}
+
+func TestNoEndIsForetoldWhileNothingMayMove(t *testing.T) {
+	n := &Node{}
+	report := func() *planner.Report {
+		return &planner.Report{At: time.Unix(1000, 0), Done: 5, DoneWithin: 10 * time.Minute, MoveLimit: 4, Queue: map[placement.Kind]int{placement.Repair: 100}}
+	}
+	paused, braked := report(), report()
+	paused.Pause, braked.Brake = &planner.Pause{By: "ana"}, "all 3 nodes of zone z1 are gone"
+	for _, r := range []*planner.Report{paused, braked} {
+		if v := n.viewBalance(catalogue.New(), r); v.ETA != 0 || v.PerMinute != 0.5 {
+			t.Errorf("%s: %s: it goes on for %v s at %v a minute", v.State, v.Why, v.ETA, v.PerMinute)
+		}
+	}
+	if v := n.viewBalance(catalogue.New(), report()); v.ETA != 12000 {
+		t.Errorf("100 groups at one in two minutes take %v s", v.ETA)
 	}
 }

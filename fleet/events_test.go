@@ -6,6 +6,7 @@ import (
 
 	"github.com/raftfleet/raftfleet/fleet"
 	"github.com/raftfleet/raftfleet/fleet/view"
+	"github.com/raftfleet/raftfleet/internal/catalogue"
 )
 
 // eventsOf are the events of some kind of all nodes.
@@ -91,5 +92,24 @@ func TestATransferThatIsHeldIsNotToldAsAStep(t *testing.T) {
 	eventually(t, "the preferred leader to lead", func() bool { s := status(); return s.Leader == s.Preferred })
 	if told := preferred() - before; told != 1 {
 		t.Errorf("%d events tell of the one transfer", told)
+	}
+}
+
+// A target that the catalogue passes over, since the group changed meanwhile, begins no move.
+func TestATargetThatIsSkippedIsNotToldAsAMove(t *testing.T) {
+	t.Parallel()
+	n := startFleet(t, 1, 1)[0]
+	if err := n.AddConsensusGroup(t.Context(), "g", 1, counterType); err != nil {
+		t.Fatal(err)
+	}
+	s, err := n.GroupStatus(t.Context(), "g")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.CarryOut(t.Context(), catalogue.Target{Group: s.GroupID, IfEpoch: 1 << 40, Members: []fleet.NodeID{n.ID()}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range eventsOf(t, []*fleet.Node{n}, "move_started") {
+		t.Errorf("it is told: %+v", e)
 	}
 }

@@ -26,7 +26,7 @@ func (n *Node) LookAt(ctx context.Context, name string) {
 }
 
 // CarryOut does what the planner decided.
-func (n *Node) CarryOut(ctx context.Context, targets ...catalogue.Target) {
+func (n *Node) CarryOut(ctx context.Context, targets ...catalogue.Target) error {
 	r := planRun{n: n}
-	r.carryOut(ctx, n.catalogue.Load(), &planner.Decision{Targets: targets, Report: &planner.Report{}})
+	return r.carryOut(ctx, n.catalogue.Load(), &planner.Decision{Targets: targets, Report: &planner.Report{}})
 }

@@ -447,3 +447,25 @@ func TestCompletionOfBalance(t *testing.T) {
 		}
 	}
 }
+
+// Only leaders are on their way, or all groups that could move rest: both are told, and
+// neither is balanced.
+func TestBalanceStatusOfWhatIsNeitherQueuedNorOnTheMove(t *testing.T) {
+	s := newStand(t)
+	at := admintest.Began
+	s.node.Do(func(n *admintest.Node) {
+		n.Balancing.State = view.Balance{State: view.BalanceMoving, Why: "10 groups on the way to the preferred leader", Leading: 10, MoveLimit: 4}
+	})
+	if out := s.ok("balance", "status"); !strings.HasPrefix(out, "moving\t10 groups on the way") || !strings.Contains(out, "leaders on their way\t10\n") {
+		t.Errorf("%s", out)
+	}
+	if line := balanceLine(&view.Balance{State: view.BalanceMoving, Why: "10 groups on the way", Leading: 10}, 0); line != "moving: 10 groups on the way" {
+		t.Errorf("progress: %s", line)
+	}
+	s.node.Do(func(n *admintest.Node) {
+		n.Balancing.State = view.Balance{State: view.BalanceWaiting, Why: "nodes are unevenly loaded", Rests: at}
+	})
+	if out := s.ok("balance", "status"); !strings.Contains(out, "first group rested at\t"+moment(at)+"\n") {
+		t.Errorf("%s", out)
+	}
+}

@@ -46,6 +46,9 @@ type Report struct {
 	Moving, MoveLimit int // groups whose members move
 	Leading           int // groups of which only the preferred leader is new, and does not lead yet
 	Started           int // targets of this decision
+	// Uncommitted is why targets that were decided last could not be committed; nil when
+	// they could.
+	Uncommitted error
 	// Queue counts the groups that placement would change, by cause, and Held those of
 	// them that do not begin now, by what keeps them.
 	Queue map[placement.Kind]int
