@@ -1,6 +1,8 @@
 package fleet
 
 import (
+	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +10,7 @@ import (
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/internal/planner"
 	"github.com/raftfleet/raftfleet/placement"
 )
@@ -66,5 +69,67 @@ func TestNoEndIsForetoldWhileNothingMayMove(t *testing.T) {
 	}
 	if v := n.viewBalance(catalogue.New(), report()); v.ETA != 12000 {
 		t.Errorf("100 groups at one in two minutes take %v s", v.ETA)
+	}
+}
+
+// catalogueOf has a catalogue of some commands, an hour after the log began.
+func catalogueOf(t *testing.T, commands ...catalogue.Command) *catalogue.Machine {
+	t.Helper()
+	c := catalogue.New()
+	for _, command := range commands {
+		b, err := catalogue.Encode(command)
+		if err == nil {
+			_, err = c.Apply(c.Index()+1, int64(time.Hour), b)
+			c.AppliedUpTo(c.Index() + 1)
+		}
+		if err != nil {
+			t.Fatalf("%T: %v", command, err)
+		}
+	}
+	return c
+}
+
+// nodesIn are so many active nodes in one zone.
+func nodesIn(nodes int) []catalogue.Command {
+	var out []catalogue.Command
+	for i := range nodes {
+		id := ident.NodeID(i + 1)
+		out = append(out, &catalogue.RegisterNode{ID: id, Name: "n" + string(rune('1'+i)), Zone: "z", Weight: 1},
+			&catalogue.SetNodeState{ID: id, To: placement.Active})
+	}
+	return out
+}
+
+// While the brake holds, a drain goes on; it is not said to be what keeps it.
+func TestWhatIsSaidToHoldAGroupBackDoes(t *testing.T) {
+	commands := append(nodesIn(5), &catalogue.AddGroup{Name: "g", Type: "t", Replicas: 3, Members: []ident.NodeID{1, 2, 3}, Preferred: 1})
+	for id := range ident.NodeID(3) {
+		commands = append(commands, &catalogue.SetNodeState{ID: id + 2, To: placement.Suspect})
+	}
+	c := catalogueOf(t, commands...)
+	g, _ := c.Group("g")
+	says := func(kind placement.Kind, alone bool) string {
+		return heldBack(planner.HolderOf(c, planner.Defaults(), time.Unix(0, 0).Add(time.Hour)), g, kind, alone)
+	}
+	if why := says(placement.Drain, true); why != "" {
+		t.Errorf("a drain is held back: %s", why)
+	}
+	if why := says(placement.Repair, true); !strings.Contains(why, "3 of 5 nodes are gone") {
+		t.Errorf("a repair is held back by %q", why)
+	}
+	if why := says(placement.Repair, false); why != "too much of the fleet is gone at once" {
+		t.Errorf("many are held back by %q", why)
+	}
+}
+
+func TestMoreNodesThanThereCanBeAreRefused(t *testing.T) {
+	for _, add := range [][]view.WhatIfNode{
+		{{Zone: "z", Count: mostAdded + 1}},
+		{{Zone: "z", Count: 1}, {Zone: "z", Count: math.MaxInt}},
+		{{Zone: "z", Count: mostAdded}, {Zone: "z"}},
+	} {
+		if _, err := (&Node{}).changeOf(t.Context(), catalogue.New(), &view.WhatIf{Add: add}, names{}); !errors.Is(err, group.ErrInvalidArgument) {
+			t.Errorf("%+v: %v", add, err)
+		}
 	}
 }

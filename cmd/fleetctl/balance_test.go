@@ -365,6 +365,8 @@ func TestLimitsAreChanged(t *testing.T) {
 		{"reset moves", "changed moves from 8 to 0 (half the nodes, 4 to 64)\n", []string{"SetLimits moves="}},
 		{"reset moves", "nothing to change: these limits have their defaults\n", nil},
 		{"reset moves brake_percent", "changed brake_percent from 30 to 20\n", []string{"SetLimits brake_percent= moves="}},
+		{"set moves=007", "changed moves from 0 (half the nodes, 4 to 64) to 7\n", []string{"SetLimits moves=7"}},
+		{"reset moves", "changed moves from 7 to 0 (half the nodes, 4 to 64)\n", []string{"SetLimits moves="}},
 	} {
 		if out := s.ok(append([]string{"balance", "limits"}, strings.Fields(c.line)...)...); out != c.out {
 			t.Errorf("%s: %q", c.line, out)

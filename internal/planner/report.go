@@ -3,6 +3,7 @@ package planner
 import (
 	"time"
 
+	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/placement"
 )
 
@@ -32,6 +33,34 @@ var Holds = []struct {
 	{HeldAfterMembers, "leaders follow when the members have moved"},
 	{HeldMoving, "it is on the move already"},
 	{HeldResting, "it moved, or failed to move, a short while ago"},
+}
+
+// Holder tells what keeps groups from moving, for somebody who only looks at a
+// catalogue. It is for one goroutine.
+type Holder struct {
+	d     decision
+	Pause *Pause // that holds, or nil
+	Brake string // why it holds; empty when it does not
+}
+
+// HolderOf looks at a catalogue with the limits that hold where its settings do not say
+// otherwise.
+func HolderOf(c *catalogue.Machine, given Limits, now time.Time) *Holder {
+	settings, nodes := c.Settings(), c.Nodes()
+	limits, _ := FromSettings(settings, given)
+	log := time.Unix(0, max(now.UnixNano(), c.Time()))
+	h := &Holder{Pause: PauseIn(settings), Brake: Brake(nodes, limits.BrakePercent)}
+	h.d = decision{View: View{Now: now, Catalogue: c}, limits: limits, nodes: nodes, pause: h.Pause, brake: h.Brake, log: log}
+	return h
+}
+
+// Hold says what would keep a group from changing for a cause, and for a group that
+// rests until when. It is empty where nothing would but what only the planner knows:
+// that nodes came or went a moment ago, or that as many groups move as may.
+func (h *Holder) Hold(g *catalogue.Group, kind placement.Kind) (hold Hold, until time.Time) {
+	h.d.report = &Report{}
+	hold = h.d.hold(g, kind)
+	return hold, h.d.report.RestsUntil
 }
 
 // Report says how things stand after a decision.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/placement"
 )
 
@@ -56,4 +57,45 @@ func TestWhatIsLeftIsNeverNegative(t *testing.T) {
 	if r.Left() != 0 {
 		t.Errorf("three groups on the move for a leader are to have another: left is %d", r.Left())
 	}
+}
+
+// Who only looks is told what the planner would find: the brake holds nothing that an
+// operator asked for, and a rest nothing that is urgent, unless a move of it failed.
+func TestAHolderSaysWhatKeepsAGroup(t *testing.T) {
+	f := newFleet(t, 6, 3, 30)
+	groups := f.c.Groups("", 0)
+	moved, failed, other := groups[0], groups[1], groups[2]
+	back := catalogue.Target{Group: failed.ID, IfEpoch: failed.Epoch, Members: failed.TargetNodes(), Preferred: failed.TargetNodes()[0], Back: true, Rest: int64(2 * time.Hour)}
+	if back.Preferred == failed.Preferred {
+		back.Preferred = failed.TargetNodes()[1]
+	}
+	rest := catalogue.Target{Group: moved.ID, IfEpoch: moved.Epoch, Members: []ident.NodeID{1, 2, 3}, Rest: int64(time.Hour), Cause: catalogue.Cause{Kind: placement.Balance}}
+	f.apply(&catalogue.SetTargets{Targets: []catalogue.Target{back, rest}})
+	f.settle()
+	holds := func(g *catalogue.Group, kind placement.Kind, want Hold, rests time.Duration) {
+		t.Helper()
+		hold, until := HolderOf(f.c, f.limits, f.now).Hold(f.group(g.Name), kind)
+		if hold != want || rests != 0 && !until.Equal(f.now.Add(rests)) || rests == 0 && !until.IsZero() {
+			t.Errorf("group %s, %s: held by %q until %s", g.Name, kind, hold, until)
+		}
+	}
+	holds(other, placement.Balance, "", 0)
+	holds(moved, placement.Balance, HeldResting, time.Hour)
+	holds(moved, placement.Repair, "", 0)
+	holds(moved, placement.Drain, "", 0)
+	holds(failed, placement.Drain, HeldResting, 2*time.Hour)
+	holds(failed, placement.Repair, HeldResting, f.limits.StuckAfter) // not longer than the first time
+	f.apply(&catalogue.SetTargets{Targets: []catalogue.Target{{Group: other.ID, IfEpoch: other.Epoch, Members: []ident.NodeID{4, 5, 6}}}})
+	holds(other, placement.Balance, HeldMoving, 0)
+	for id := range ident.NodeID(3) {
+		f.apply(&catalogue.SetNodeState{ID: id + 1, To: placement.Suspect})
+	}
+	holds(moved, placement.Repair, HeldBraked, 0)
+	holds(moved, placement.Drain, "", 0)
+	if h := HolderOf(f.c, f.limits, f.now); h.Brake == "" || h.Pause != nil {
+		t.Errorf("brake %q, pause %v", h.Brake, h.Pause)
+	}
+	key, text := Pause{By: "ana"}.Setting()
+	f.apply(&catalogue.SetSettings{Settings: map[string]string{key: text}})
+	holds(moved, placement.Drain, HeldPaused, 0)
 }
