@@ -216,6 +216,13 @@ func (n *Node) settings(ctx context.Context, r settingsRequest) error {
 func (n *Node) setSettingsHere(ctx context.Context, r *settingsRequest) error {
 	set := make(map[string]string)
 	event := view.Event{}
+	var paused *planner.Pause // as it is now
+	if r.Pause != nil || r.Resume != nil {
+		n.catchUpBriefly(ctx)
+		if c := n.catalogue.Load(); c != nil {
+			paused = planner.PauseIn(c.Settings())
+		}
+	}
 	switch {
 	case r.Pause != nil:
 		if len(r.Pause.By) > mostByline || len(r.Pause.Reason) > mostByline {
@@ -224,10 +231,15 @@ func (n *Node) setSettingsHere(ctx context.Context, r *settingsRequest) error {
 		key, text := planner.Pause{By: r.Pause.By, Reason: r.Pause.Reason, Since: n.exec.Now().UTC()}.Setting()
 		set[key] = text
 		event = view.Event{Kind: "moves_paused", Detail: byline("paused", r.Pause.By, r.Pause.Reason)}
+		if paused != nil { // whose word is overwritten
+			event.Detail += "; until then they were " + byline("paused", paused.By, paused.Reason)
+		}
 	case r.Resume != nil:
 		key, text := planner.Resumed()
 		set[key] = text
-		event = view.Event{Kind: "moves_resumed", Detail: byline("resumed", r.Resume.By, "")}
+		if paused != nil {
+			event = view.Event{Kind: "moves_resumed", Detail: byline("resumed", r.Resume.By, "") + "; they were " + byline("paused", paused.By, paused.Reason)}
+		}
 	default:
 		var changes []string
 		for _, name := range slices.Sorted(maps.Keys(r.Limits)) {
@@ -246,7 +258,9 @@ func (n *Node) setSettingsHere(ctx context.Context, r *settingsRequest) error {
 	if _, err := n.propose(ctx, &catalogue.SetSettings{Settings: set}); err != nil {
 		return err
 	}
-	n.events.add(event)
+	if event.Kind != "" { // else nothing changed
+		n.events.add(event)
+	}
 	return nil
 }
 

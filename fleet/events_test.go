@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,4 +113,64 @@ func TestATargetThatIsSkippedIsNotToldAsAMove(t *testing.T) {
 	for _, e := range eventsOf(t, []*fleet.Node{n}, "move_started") {
 		t.Errorf("it is told: %+v", e)
 	}
+}
+
+// What an operator does is told with what it was for, also where it takes something back.
+func TestAnOperatorsActsAreTold(t *testing.T) {
+	t.Parallel()
+	nodes := startFleet(t, 3, 1)
+	n := nodes[0]
+	if err := n.AddConsensusGroup(t.Context(), "g", 2, counterType); err != nil {
+		t.Fatal(err)
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := func(kind string, details ...string) {
+		t.Helper()
+		var got []string
+		for _, e := range eventsOf(t, nodes, kind) {
+			if e.Detail == "it is heard again" { // on a machine that is too busy for gossip
+				continue
+			}
+			got = append(got, strings.TrimSpace(e.Node+" "+e.Group)+": "+e.Detail)
+		}
+		slices.Sort(got)
+		if !slices.EqualFunc(got, details, strings.HasPrefix) {
+			t.Errorf("%s: %q, want %q", kind, got, details)
+		}
+	}
+	must(n.Resume(t.Context(), "ana"))
+	told("moves_resumed")
+	must(n.Pause(t.Context(), "ana", "new disks"))
+	must(nodes[1].Pause(t.Context(), "bob", "lunch"))
+	must(nodes[2].Resume(t.Context(), "eve"))
+	told("moves_paused", ": paused by ana: new disks", ": paused by bob: lunch; until then they were paused by ana: new disks")
+	told("moves_resumed", ": resumed by eve; they were paused by bob: lunch")
+
+	told("node_active", "n1: activated in zone zone-0", "n2: activated in zone zone-0", "n3: activated in zone zone-0")
+	must(n.Drain(t.Context(), "n2"))
+	must(n.Undrain(t.Context(), "n2"))
+	told("node_draining", "n2: drained by an operator")
+	told("node_active", "n1: activated", "n2: activated", "n2: undrained by an operator", "n3: activated")
+
+	var to string
+	eventually(t, "both members", func() bool {
+		s, err := n.GroupStatus(t.Context(), "g")
+		for _, m := range s.Members {
+			if m.Node != s.Leader {
+				to = m.Node
+			}
+		}
+		return err == nil && s.Leader == s.Preferred && to != "" && len(s.Members) == 2 && balance(t, n).State == view.BalanceDone
+	})
+	must(n.TransferLeader(t.Context(), "g", to))
+	told("leader_transferred", to+" g: by an operator, from node ")
+	eventually(t, "the transfer to be the cause of the target", func() bool {
+		x, err := n.Explain(t.Context(), "g")
+		return err == nil && x.Cause == "lead" && x.Reason == "an operator has node "+to+" lead"
+	})
 }
