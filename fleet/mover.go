@@ -32,6 +32,9 @@ type mover struct {
 	leading map[ident.GroupID]leading   // since when this node leads a group
 	wake    chan struct{}
 	silent  silentVoters
+	told    map[ident.GroupID]stepTold // of the groups that this node leads
+
+	wayGivers wayGivers
 }
 
 // silentVoters are members of the catalogue that this node, its leader in term, does not
@@ -50,7 +53,8 @@ type leading struct {
 const (
 	// moveRetry is how soon a group whose next step must wait is looked at again.
 	moveRetry = 100 * time.Millisecond
-	// preferredRetry is how soon it is looked again whether the preferred leader can lead.
+	// preferredRetry is how soon it is looked again, at the earliest, whether the preferred
+	// leader can lead.
 	preferredRetry = time.Second
 	// moveWorkers is how many groups of this node take a step at the same time.
 	moveWorkers = 8
@@ -103,6 +107,8 @@ func (m *mover) led(g ident.GroupID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.leading, g)
+	delete(m.told, g)
+	m.wayGivers.forget(g)
 }
 
 // silence tells for how long a voter of the catalogue has not answered.
@@ -293,6 +299,7 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 		}
 	}
 	if step.kind == stepNone {
+		n.mover.wayGivers.forget(id)
 		if g != nil {
 			n.settle(ctx, g, s)
 		}
@@ -304,22 +311,28 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 		}
 		return
 	}
-	if step.kind != stepWait {
-		n.log.Debug("a step of a move", "group", info.Name, "step", step.String())
-		n.events.add(view.Event{Kind: "move_step", Node: n.cfg.Name, Group: info.Name, Detail: step.String()})
-	}
 	gated := step.kind == stepTransfer && step.optional && id != ident.Catalogue
-	if gated && !n.mayTransfer(ctx, id) {
-		n.mover.look(id, n.exec.Now().Add(preferredRetry))
+	if gated && !n.mayGiveWay(ctx, id) {
 		return
 	}
+	if step.kind != stepWait {
+		var epoch uint64
+		if g != nil {
+			epoch = g.Epoch
+		}
+		n.tellStep(c, id, info.Name, s.Term, epoch, step)
+	}
+	again := moveRetry
 	if err := n.take(ctx, id, s, step); err != nil {
 		n.log.Debug("a step of a move was not taken", "group", info.Name, "step", step.String(), "error", err)
+		if gated {
+			again = preferredRetry
+		}
 	}
 	if gated {
-		n.transferOver(ctx, id)
+		n.gaveWay(ctx, id)
 	}
-	n.mover.look(id, n.exec.Now().Add(moveRetry))
+	n.mover.look(id, n.exec.Now().Add(again))
 }
 
 // wanted is what a group that this node leads has and what it should have, by a copy of

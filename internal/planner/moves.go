@@ -18,11 +18,11 @@ const leadBatch = 64
 func (p *Planner) replan(d *decision) {
 	r := d.report
 	members, leads := p.book.onTheMove()
-	r.Moving, r.MoveLimit = members, d.limits.MovesFor(len(d.nodes))
+	r.Moving, r.Leading, r.MoveLimit = members, leads, d.limits.MovesFor(len(d.nodes))
 	if p.book.plan == nil {
 		if p.nextPlan.After(d.Now) && p.last != nil {
 			d.by(p.nextPlan)
-			r.Infeasible, r.Queue, r.Held, r.RestsUntil = p.last.Infeasible, p.last.Queue, p.last.Held, p.last.RestsUntil
+			r.queued(p.last)
 			r.finish(d, &p.done)
 			return
 		}
@@ -52,7 +52,7 @@ func (p *Planner) replan(d *decision) {
 		if !lead && hold != HeldResting && hold != HeldMoving {
 			membersLeft = true
 		}
-		r.count(kind, hold)
+		r.count(kind, hold, g.Settled != g.Epoch && g.Cause.Kind != placement.Lead)
 		if hold != "" {
 			continue
 		}
