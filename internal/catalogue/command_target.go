@@ -17,7 +17,8 @@ type Target struct {
 	Preferred ident.NodeID // one of Members, or 0
 	Cause     Cause
 	// Rest is for how long, in ns of log time, nothing that can wait should give the
-	// group another target. Back says that this takes back a move that failed.
+	// group another target. Back says that this takes back a move that failed. Where only
+	// the preferred leader changes, a rest goes on, and what failed stays so.
 	Rest int64
 	Back bool
 }
@@ -117,11 +118,15 @@ func (m *Machine) setTarget(t Target, now int64) TargetOutcome {
 	}
 	next.keep(g)
 	next.Epoch++
-	next.Cause, next.Since, next.RestUntil, next.Back = t.Cause, now, 0, t.Back
+	next.Cause, next.Since = t.Cause, now
+	if !slices.Equal(next.Target, g.Target) {
+		next.RestUntil, next.Back = 0, false // a rest, and a failure, is of the members
+	}
 	if t.Rest > 0 {
-		next.RestUntil = now + min(t.Rest, math.MaxInt64-max(now, 0))
+		next.RestUntil = max(next.RestUntil, now+min(t.Rest, math.MaxInt64-max(now, 0)))
 	}
 	if t.Back {
+		next.Back = true
 		next.Failures++
 	}
 	m.putGroup(&next)

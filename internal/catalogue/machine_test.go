@@ -409,6 +409,42 @@ func TestAMemberThatMayHaveBegunGoesOn(t *testing.T) {
 	}
 }
 
+// Another preferred leader alone neither ends a rest nor takes back that a move failed.
+func TestAnotherLeaderDoesNotEndARest(t *testing.T) {
+	f := newFixture(t, 4)
+	a := f.add("a", 1, 2, 3)
+	set := func(change Target) *Group {
+		t.Helper()
+		g, _ := f.m.Group("a")
+		change.Group, change.IfEpoch = g.ID, g.Epoch
+		f.must(&SetTargets{Targets: []Target{change}})
+		g, _ = f.m.Group("a")
+		return g
+	}
+	settle := func(g *Group) *Group {
+		t.Helper()
+		f.must(&Report{Group: g.ID, Index: 10 + g.Epoch, Epoch: g.Epoch, Members: g.Target})
+		g, _ = f.m.Group("a")
+		return g
+	}
+	moved := settle(set(Target{Members: []ident.NodeID{2, 3, 4}, Preferred: 2, Rest: 1_000_000}))
+	led := set(Target{Members: []ident.NodeID{2, 3, 4}, Preferred: 3, Cause: Cause{Kind: placement.Lead}})
+	if led.Epoch == moved.Epoch || led.Preferred != 3 || led.RestUntil != moved.RestUntil {
+		t.Errorf("it rested until %d; with another leader: %+v", moved.RestUntil, led)
+	}
+	if longer := set(Target{Members: []ident.NodeID{2, 3, 4}, Preferred: 4, Rest: 2_000_000}); longer.RestUntil != longer.Since+2_000_000 {
+		t.Errorf("a longer rest: %+v", longer)
+	}
+	failed := settle(set(Target{Members: a.TargetNodes(), Preferred: 1, Back: true, Rest: 1_000_000}))
+	led = settle(set(Target{Members: a.TargetNodes(), Preferred: 2}))
+	if !led.Back || led.Failures != 1 || led.RestUntil != failed.RestUntil {
+		t.Errorf("its move failed, and it rests until %d; with another leader: %+v", failed.RestUntil, led)
+	}
+	if next := set(Target{Members: []ident.NodeID{2, 3, 4}}); next.Back || next.RestUntil != 0 || next.Failures != 1 {
+		t.Errorf("the next try: %+v", next)
+	}
+}
+
 // A member that was accounted for and let go may have been deleted: a late report does not
 // bring it back.
 func TestALateReportBringsNobodyBack(t *testing.T) {
