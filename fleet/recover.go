@@ -140,7 +140,7 @@ func (n *Node) salvageHere(ctx context.Context, g ident.GroupID) (group.Salvaged
 		return group.Salvaged{}, fmt.Errorf("the catalogue cannot be recovered: %w", ErrRefused)
 	}
 	s, err := n.host.Salvage(ctx, g, catalogue.MaxState, salvageApart)
-	if errors.Is(err, group.ErrStateTooLarge) {
+	if errors.Is(err, group.ErrStateTooLarge) || errors.Is(err, group.ErrNoSalvage) {
 		err = fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	return s, err

@@ -88,26 +88,32 @@ func (s survey) survivor(ns names) (candidate, error) {
 	refuse := func(format string, args ...any) (candidate, error) {
 		return candidate{}, fmt.Errorf(format+": %w", append(args, ErrRefused)...)
 	}
-	most := -1
+	most, silent := -1, -1
 	for i, c := range s {
 		switch {
 		case c.is == unclear:
-			return refuse("node %s is alive and does not say what it has of the group; try again when it does, or stop it if it never will (%v)", ns.of(c.node), c.err)
+			silent = i
 		case c.is == answers && c.report.Leader == c.node:
 			return refuse("node %s leads it: it needs no recovery, only time or a look at its status; a leader without a majority gives up within seconds", ns.of(c.node))
 		case c.is == answers && (most < 0 || c.report.moreComplete(s[most].report)):
 			most = i
 		}
 	}
+	newest := &consensus.Configuration{}
+	if most >= 0 {
+		newest = &s[most].config
+		if there, of, quorum := s.quorum(newest); quorum {
+			if i := slices.IndexFunc(s, func(c candidate) bool { return c.is == begins }); i >= 0 {
+				return refuse("%d of %d voters are there, which is a majority: it needs no recovery, only time; if node %s, which has not begun its member yet, never does, stop that node first", there, of, ns.of(s[i].node))
+			}
+			return refuse("%d of %d voters are there, which is a majority: it needs no recovery, only time or a look at its status", there, of)
+		}
+	}
+	if silent >= 0 {
+		return refuse("node %s is alive and does not say what it has of the group; try again when it does, or stop it if it never will (%v)", ns.of(s[silent].node), s[silent].err)
+	}
 	if most < 0 {
 		return refuse("none of its members can be reached: there is nothing to recover from; bring back one of the nodes %s", orNone(s.missing(ns)))
-	}
-	newest := &s[most].config
-	if there, of, quorum := s.quorum(newest); quorum {
-		if i := slices.IndexFunc(s, func(c candidate) bool { return c.is == begins }); i >= 0 {
-			return refuse("%d of %d voters are there, which is a majority: it needs no recovery, only time; if node %s, which has not begun its member yet, never does, stop that node first", there, of, ns.of(s[i].node))
-		}
-		return refuse("%d of %d voters are there, which is a majority: it needs no recovery, only time or a look at its status", there, of)
 	}
 	best := -1
 	for i, c := range s {

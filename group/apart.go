@@ -15,7 +15,7 @@ func (m *member) keepApart(by uint64, d time.Duration) {
 	m.apart = by
 	m.host.exec.AfterFunc(d, func() {
 		m.lane.call(func() {
-			if m.apart == by {
+			if m.apart == by && m.live() {
 				m.host.log.Warn("a member that was kept apart for a recovery takes part again: nothing came of it in time", "group", m.spec.Name, "group_id", m.spec.Group, "after", d)
 				m.rejoin()
 			}

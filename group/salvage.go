@@ -22,9 +22,6 @@ type Salvaged struct {
 	Leader ident.NodeID
 }
 
-// ErrStateTooLarge is returned by Salvage for a state of more bytes than asked for.
-var ErrStateTooLarge = errors.New("the state is too large: copy it from the data folder of the node, or bring the missing nodes back")
-
 // salvageTries is how often it is tried to read a log that is cut behind a newer snapshot
 // meanwhile: a member that is kept apart takes few more.
 const salvageTries = 3
@@ -32,7 +29,7 @@ const salvageTries = 3
 // Salvage returns the state that this node's member reaches with its whole durable log,
 // also with entries of which it does not know whether they were committed: what was
 // acknowledged is among them if this member had it. It is for a group whose quorum is
-// lost, and is refused on a member that leads.
+// lost, and is refused with ErrNoSalvage on a member that leads or is just getting its state.
 //
 // The member itself is not changed. But from before its log is read it is kept apart, as
 // if its node was cut off: nothing is acknowledged with its help that the state lacks.
@@ -95,9 +92,9 @@ func (m *member) stepAside(ctx context.Context, by uint64, d time.Duration) (s S
 		case !m.live():
 			got <- answer{err: m.stoppedError()}
 		case m.core.Role() == consensus.Leader:
-			got <- answer{err: fmt.Errorf("group %q is led from here: nothing needs to be salvaged", m.spec.Name)}
+			got <- answer{err: fmt.Errorf("group %q is led from here: %w", m.spec.Name, ErrNoSalvage)}
 		case m.installing != nil || m.core.Installing():
-			got <- answer{err: fmt.Errorf("group %q: the member is taking over a snapshot: try again", m.spec.Name)}
+			got <- answer{err: fmt.Errorf("group %q: the member is taking over a snapshot: %w", m.spec.Name, ErrNoSalvage)}
 		default:
 			m.keepApart(by, d)
 			// What comes behind what is durable was never acknowledged.
