@@ -55,9 +55,12 @@ func (n *Node) setStateHere(ctx context.Context, r *stateRequest) error {
 	return nil
 }
 
-// Forget removes a node that will not return from the fleet. One that has members is
-// given up first, so that they are replaced: then forget it again. A node that is alive
-// is refused unless force is set, which also removes one that has members at once.
+// Forget is an operator's word that a node will not return. One that hosts members is
+// made dead, and they are replaced wherever a majority of their group is left; what only
+// that node had is lost. Called again after that, or for a node without members, it takes
+// the node off the list; so it does at once with force. A node that is alive is refused
+// with ErrNodeInUse unless it is inactive or force is set. What the node has that no
+// other has is not looked at: nobody knows, as it is away.
 func (n *Node) Forget(ctx context.Context, node string, force bool) error {
 	ctx, cancel := n.bounded(ctx)
 	defer cancel()
