@@ -49,7 +49,10 @@ func (n *Node) Activate(ctx context.Context, zone string) error {
 	if err := n.takePart(ctx, zone); err != nil {
 		return fmt.Errorf("fleet: activate node %s in fleet %s: %w", n.cfg.Name, n.fleet, n.explainUnreached(err))
 	}
-	n.zone = zone
+	if n.zone != zone {
+		n.zone = zone
+		n.events.add(view.Event{Kind: "node_active", Node: n.cfg.Name, Detail: "activated in zone " + zone})
+	}
 	return n.gossip.UpdateMeta(func(m *gossip.Meta) { m.State = gossip.StateActive })
 }
 

@@ -48,13 +48,19 @@ func (n *Node) setStateHere(ctx context.Context, r *stateRequest) error {
 	if node.State == r.To || (r.To == placement.Draining && node.State == placement.Inactive) {
 		return nil
 	}
-	_, err = n.propose(ctx, &catalogue.SetNodeState{ID: node.ID, To: r.To, Reason: reason, IfState: from})
-	return err
+	if _, err = n.propose(ctx, &catalogue.SetNodeState{ID: node.ID, To: r.To, Reason: reason, IfState: from}); err != nil {
+		return err
+	}
+	n.events.add(view.Event{Kind: "node_" + r.To.String(), Node: node.Name, Detail: reason})
+	return nil
 }
 
-// Forget removes a node that will not return from the fleet; its members are
-// replaced. A node that is alive or may hold the only copy of something is
-// refused unless force is set.
+// Forget is an operator's word that a node will not return. One that hosts members is
+// made dead, and they are replaced wherever a majority of their group is left; what only
+// that node had is lost. Called again after that, or for a node without members, it takes
+// the node off the list; so it does at once with force. A node that is alive is refused
+// with ErrNodeInUse unless it is inactive or force is set. What the node has that no
+// other has is not looked at: nobody knows, as it is away.
 func (n *Node) Forget(ctx context.Context, node string, force bool) error {
 	ctx, cancel := n.bounded(ctx)
 	defer cancel()
@@ -78,6 +84,7 @@ func (n *Node) forgetHere(ctx context.Context, c *catalogue.Machine, r *forgetRe
 		if err != nil {
 			return err
 		}
+		n.events.add(view.Event{Kind: "node_dead", Node: node.Name, Detail: "forgotten by an operator; " + count(len(hosted), "member") + " to be replaced"})
 		if !r.Force {
 			return nil
 		}

@@ -19,11 +19,11 @@ const leadBatch = 64
 func (p *Planner) replan(d *decision) {
 	r := d.report
 	members, leads := d.onTheMove(&p.book)
-	r.Moving, r.MoveLimit = members, d.limits.MovesFor(len(d.nodes))
+	r.Moving, r.Leading, r.MoveLimit = members, leads, d.limits.MovesFor(len(d.nodes))
 	if p.book.plan == nil {
 		if p.nextPlan.After(d.Now) && p.last != nil {
 			d.by(p.nextPlan)
-			r.Infeasible, r.Queue, r.Held, r.RestsUntil, r.Stalled = p.last.Infeasible, p.last.Queue, p.last.Held, p.last.RestsUntil, p.last.Stalled
+			r.queued(p.last)
 			r.finish(d, &p.done)
 			return
 		}
@@ -39,6 +39,7 @@ func (p *Planner) replan(d *decision) {
 		if g == nil || d.taken[t.Group] || len(t.Members) == 0 {
 			continue // a group that no node can have stays with what it has
 		}
+		moves := g.Settled != g.Epoch && g.Cause.Kind != placement.Lead && !stalled[t.Group]
 		delete(stalled, t.Group)
 		kind := t.Reason.Kind
 		lead := kind == placement.Lead
@@ -55,7 +56,7 @@ func (p *Planner) replan(d *decision) {
 		if !lead && hold != HeldResting && hold != HeldMoving && hold != HeldNoQuorum {
 			membersLeft = true
 		}
-		r.count(kind, hold)
+		r.count(kind, hold, moves)
 		if hold != "" {
 			continue
 		}

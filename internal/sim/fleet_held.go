@@ -167,13 +167,18 @@ func brakes(nodes []catalogue.Node, percent int) bool {
 	return false
 }
 
+// byOperator tells whether a target only says who should lead, by an operator's word.
+func byOperator(was, g *catalogue.Group) bool {
+	return slices.Equal(was.Target, g.Target) && (g.Cause == was.Cause || strings.HasPrefix(g.Cause.Text, "an operator has node "))
+}
+
 // begun checks a target that the planner has set: nothing begins that is held, nor
 // more at once than may.
 func (l *ledgerOfFleet) begun(was, g *catalogue.Group, log int64) {
 	f, h := l.f, &l.held
 	kind := g.Cause.Kind
-	if delete(h.began, g.ID); kind == 0 {
-		return // an operator set who should lead
+	if delete(h.began, g.ID); byOperator(was, g) {
+		return
 	}
 	f.result.Checked++
 	most := f.onItsWay()
