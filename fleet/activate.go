@@ -161,9 +161,6 @@ func (n *Node) enter(ctx context.Context, zone string) error {
 // the node as it then is.
 func (n *Node) becomeActive(ctx context.Context, me *catalogue.Node, register *catalogue.RegisterNode) (*catalogue.Node, error) {
 	set := &catalogue.SetNodeState{ID: n.id, To: placement.Active, IfState: []placement.State{me.State}}
-	if me.Returned != 0 {
-		set.Reason = "its process began again"
-	}
 	result, err := n.retry(ctx, func(ctx context.Context) ([]byte, error) { return n.propose(ctx, set) })
 	if err == nil {
 		return set.Result(result)

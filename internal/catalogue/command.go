@@ -127,7 +127,7 @@ func decodeResult(b []byte, visit func(*coder)) error {
 	return fmt.Errorf("catalogue: decode result: %w: %w", ErrCorrupt, err)
 }
 
-const resultVersion = 3
+const resultVersion = 2
 
 // nodeResult and groupResult write one record as a result. The group's opaque
 // bytes stay out: whoever wants them reads them from the machine.

@@ -141,10 +141,8 @@ func TestWhenANodeReturnedIsRemembered(t *testing.T) {
 	register := func() int64 {
 		t.Helper()
 		r := &RegisterNode{ID: 1, Name: "a", Zone: "z", Weight: 1}
-		n, err := r.Result(f.must(r))
-		if err != nil {
-			t.Fatal(err)
-		}
+		f.must(r)
+		n, _ := f.m.Node(1)
 		if n.Returned != 0 && n.Returned != int64(f.index)*1000 {
 			t.Errorf("it returned at %d, now is %d", n.Returned, f.index*1000)
 		}
@@ -178,6 +176,28 @@ func TestWhenANodeReturnedIsRemembered(t *testing.T) {
 	}
 	if a, b := f.m.Nodes(), again.Nodes(); a[0].Returned == 0 || a[0] != b[0] {
 		t.Errorf("%+v, restored %+v", a, b)
+	}
+}
+
+// A state that an older program wrote is read; it knows of nobody that returned.
+func TestAnOlderStateIsRestored(t *testing.T) {
+	f := full(t)
+	f.must(&SetNodeState{ID: 1, To: placement.Active})
+	f.must(&RegisterNode{ID: 1, Name: "n1", Zone: "z", Weight: 1})
+	var old bytes.Buffer
+	if err := f.m.image().writeAs(oldestSnapshot, &old); err != nil {
+		t.Fatal(err)
+	}
+	again := New()
+	if err := again.Restore(&old); err != nil {
+		t.Fatal(err)
+	}
+	want := f.m.Nodes()
+	for i := range want {
+		want[i].Returned = 0
+	}
+	if got := again.Nodes(); !slices.Equal(got, want) || again.NumGroups() != f.m.NumGroups() || again.Index() != f.m.Index() {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 
