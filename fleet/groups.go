@@ -185,7 +185,7 @@ func (n *Node) addHere(ctx context.Context, r *addRequest) error {
 // chooseMembers places one new group among the nodes that are there. The planner
 // balances later if it must; who is far above its share is not chosen.
 func (n *Node) chooseMembers(c *catalogue.Machine, r *addRequest) ([]ident.NodeID, ident.NodeID, error) {
-	nodes := planner.Nodes(c, n.exec.Now(), n.cfg.limits())
+	nodes := planner.Nodes(c, n.cfg.limits(), n.exec.Now())
 	nodes = slices.DeleteFunc(nodes, func(node placement.Node) bool { return node.State != placement.Active || !n.hears(node.ID) })
 	nodes = preferTrusted(nodes, r.Replicas)
 	if len(nodes) == 0 {

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"math"
 	"time"
 
 	"github.com/raftfleet/raftfleet/internal/catalogue"
@@ -128,22 +129,30 @@ func (b *book) best() *placement.Result {
 }
 
 // Placement is a planner of package placement that knows all of the catalogue: what the
-// planner works with at a time, for somebody who only looks. Telling it everything costs
-// time in proportion to the number of groups.
-func Placement(c *catalogue.Machine, now time.Time, given Limits) *placement.Planner {
+// planner works with, for somebody who only looks. Groups that rest at the given time
+// rest, and nodes that came back a short while ago get nothing; at the zero time none
+// does, and all may. Telling it everything costs time in proportion to the number of
+// groups.
+func Placement(c *catalogue.Machine, given Limits, now time.Time) *placement.Planner {
 	p := placement.NewPlanner(Policy(c, given))
-	for _, n := range Nodes(c, now, given) {
+	for _, n := range Nodes(c, given, now) {
 		p.SetNode(n)
 	}
 	for _, g := range c.Groups("", 0) {
-		p.SetGroup(placementGroup(g))
+		told := placementGroup(g)
+		told.Resting = !now.IsZero() && g.RestUntil > now.UnixNano()
+		p.SetGroup(told)
 	}
 	return p
 }
 
-// Nodes are the catalogue's nodes as package placement is told of them at a time.
-func Nodes(c *catalogue.Machine, now time.Time, given Limits) []placement.Node {
+// Nodes are the catalogue's nodes as package placement is told of them at a time, or as
+// they will be when all have stayed for long enough, at the zero time.
+func Nodes(c *catalogue.Machine, given Limits, now time.Time) []placement.Node {
 	limits, _ := FromSettings(c.Settings(), given)
+	if now.IsZero() {
+		return placementNodes(c.Nodes(), math.MaxInt64, 0)
+	}
 	return placementNodes(c.Nodes(), max(now.UnixNano(), c.Time()), limits.TrustAfter)
 }
 
