@@ -56,7 +56,7 @@ func (n *Node) balanceHere() ([]byte, error) {
 
 func (n *Node) viewBalance(c *catalogue.Machine, r *planner.Report) view.Balance {
 	ns := namesOf(c.Nodes())
-	v := view.Balance{Planner: ns.of(n.id), At: r.At.UTC(), Held: r.Brake, Moving: r.Moving, MoveLimit: r.MoveLimit,
+	v := view.Balance{Planner: ns.of(n.id), At: r.At.UTC(), Held: r.Brake, Moving: r.Moving, MoveLimit: r.MoveLimit, Leading: r.Leading,
 		Left: r.Left(), Done: r.Done, DoneIn: r.DoneWithin.Seconds(), Queue: []view.BalanceQueue{}, Holds: []view.BalanceHold{}, Problems: []view.Problem{}}
 	if r.Pause != nil {
 		v.Pause = &view.BalancePause{By: r.Pause.By, Reason: r.Pause.Reason, Since: r.Pause.Since}
@@ -71,6 +71,8 @@ func (n *Node) viewBalance(c *catalogue.Machine, r *planner.Report) view.Balance
 	}
 	if r.Done > 0 && r.DoneWithin > 0 {
 		v.PerMinute = math.Round(float64(r.Done)/r.DoneWithin.Minutes()*10) / 10
+	}
+	if v.PerMinute > 0 && r.Pause == nil && r.Brake == "" { // else nobody knows when
 		v.ETA = math.Round(float64(v.Left) / float64(r.Done) * r.DoneWithin.Seconds())
 	}
 	for _, kind := range slices.Sorted(maps.Keys(r.Queue)) {
@@ -118,18 +120,35 @@ func balanceState(v *view.Balance, r *planner.Report, helpless string) (state, w
 		return view.BalancePaused, fmt.Sprintf("%s; %s to change; to go on: fleetctl balance resume", why, count(queued, "group"))
 	case v.Held != "" && v.Moving == 0:
 		return view.BalanceHeld, v.Held + ": they are more likely to come back than to be replaceable; bring them back, or forget those that will not return"
-	case v.Moving > 0 || r.Started > 0:
-		why = fmt.Sprintf("%s of at most %d on the move, %d left", count(max(v.Moving, r.Started), "group"), v.MoveLimit, v.Left)
-		if v.ETA > 0 {
+	case v.Moving > 0:
+		why = fmt.Sprintf("%s of at most %d on the move, %d left", count(v.Moving, "group"), v.MoveLimit, v.Left)
+		switch {
+		case v.Held != "":
+			why += "; no other begins: " + v.Held
+		case r.Uncommitted != nil:
+			why += "; no other begins: " + uncommitted(r)
+		case v.ETA > 0:
 			why += fmt.Sprintf(", at %.1f a minute about %s", v.PerMinute, (time.Duration(v.ETA) * time.Second).String())
+		}
+		return view.BalanceMoving, why
+	case queued > 0 && r.Uncommitted != nil:
+		return view.BalanceWaiting, fmt.Sprintf("%s to change, and none begins: %s", count(queued, "group"), uncommitted(r))
+	case v.Leading > 0:
+		why = count(v.Leading, "group") + " on the way to the preferred leader"
+		if queued > 0 {
+			why += fmt.Sprintf(", %s to change next", count(queued, "group"))
 		}
 		return view.BalanceMoving, why
 	case r.Held[planner.HeldRestless] > 0:
 		return view.BalanceWaiting, fmt.Sprintf("%s to change when the nodes have been quiet, in %s", count(queued, "group"), until(r.QuietFrom))
 	case r.Held[planner.HeldResting] > 0:
 		return view.BalanceWaiting, fmt.Sprintf("%s to change when rested, the first in %s", count(queued, "group"), until(r.RestsUntil))
+	case r.Held[planner.HeldNoQuorum] > 0 && r.Held[planner.HeldNoQuorum] >= queued:
+		return view.BalanceStuck, fmt.Sprintf("%s cannot move, for most of their voters are not heard: bring those nodes back, or give up what they have with fleetctl group recover", count(r.Held[planner.HeldNoQuorum], "group"))
 	case queued > 0:
 		return view.BalanceWaiting, fmt.Sprintf("%s to change next", count(queued, "group"))
+	case !r.RestsUntil.IsZero():
+		return view.BalanceWaiting, "nodes are unevenly loaded, and the groups that could move moved a short while ago; the first has rested in " + until(r.RestsUntil)
 	}
 	if helpless != "" {
 		return view.BalanceStuck, "no move would help what is left: " + helpless
@@ -138,6 +157,11 @@ func balanceState(v *view.Balance, r *planner.Report, helpless string) (state, w
 		return view.BalanceDone, "every group is where it should be, as far as there are nodes: " + v.Problems[0].Reason
 	}
 	return view.BalanceDone, "every group is where it should be"
+}
+
+// uncommitted says why new targets do not come about.
+func uncommitted(r *planner.Report) string {
+	return "the catalogue did not take the new targets: " + r.Uncommitted.Error()
 }
 
 // Pause keeps the planner from beginning any move, repairs too, until Resume. Moves
@@ -194,6 +218,13 @@ func (n *Node) settings(ctx context.Context, r settingsRequest) error {
 func (n *Node) setSettingsHere(ctx context.Context, r *settingsRequest) error {
 	set := make(map[string]string)
 	event := view.Event{}
+	var paused *planner.Pause // as it is now
+	if r.Pause != nil || r.Resume != nil {
+		n.catchUpBriefly(ctx)
+		if c := n.catalogue.Load(); c != nil {
+			paused = planner.PauseIn(c.Settings())
+		}
+	}
 	switch {
 	case r.Pause != nil:
 		if len(r.Pause.By) > mostByline || len(r.Pause.Reason) > mostByline {
@@ -202,10 +233,15 @@ func (n *Node) setSettingsHere(ctx context.Context, r *settingsRequest) error {
 		key, text := planner.Pause{By: r.Pause.By, Reason: r.Pause.Reason, Since: n.exec.Now().UTC()}.Setting()
 		set[key] = text
 		event = view.Event{Kind: "moves_paused", Detail: byline("paused", r.Pause.By, r.Pause.Reason)}
+		if paused != nil { // whose word is overwritten
+			event.Detail += "; until then they were " + byline("paused", paused.By, paused.Reason)
+		}
 	case r.Resume != nil:
 		key, text := planner.Resumed()
 		set[key] = text
-		event = view.Event{Kind: "moves_resumed", Detail: byline("resumed", r.Resume.By, "")}
+		if paused != nil {
+			event = view.Event{Kind: "moves_resumed", Detail: byline("resumed", r.Resume.By, "") + "; they were " + byline("paused", paused.By, paused.Reason)}
+		}
 	default:
 		var changes []string
 		for _, name := range slices.Sorted(maps.Keys(r.Limits)) {
@@ -224,7 +260,9 @@ func (n *Node) setSettingsHere(ctx context.Context, r *settingsRequest) error {
 	if _, err := n.propose(ctx, &catalogue.SetSettings{Settings: set}); err != nil {
 		return err
 	}
-	n.events.add(event)
+	if event.Kind != "" { // else nothing changed
+		n.events.add(event)
+	}
 	return nil
 }
 
@@ -254,8 +292,9 @@ func kindName(k placement.Kind) string {
 	return k.String()
 }
 
-// followLimits has this node keep to the limits that are its own to keep.
+// followLimits has this node keep to what the fleet's settings leave to it.
 func (n *Node) followLimits(c *catalogue.Machine) {
 	limits, _ := planner.FromSettings(c.Settings(), n.cfg.limits())
 	n.host.LimitSnapshots(limits.SnapshotsOut, limits.SnapshotsIn)
+	n.followHolds(c, &limits)
 }

@@ -76,7 +76,7 @@ func (n *Node) Explain(ctx context.Context, name string) (view.Explanation, erro
 			Cause: kindName(g.Cause.Kind), Reason: ns.in(g.Cause.Text), Since: time.Unix(0, g.Since).UTC(), Candidates: []view.Candidate{}}
 		if x.Target != nil {
 			v.Next = ns.in(x.Target.Reason.String())
-			v.Held = n.heldBack(c, g)
+			v.Held = heldBack(planner.HolderOf(c, n.cfg.limits(), n.exec.Now(), n.hears), g, x.Target.Reason.Kind, true)
 		}
 		for _, candidate := range x.Candidates {
 			v.Candidates = append(v.Candidates, view.Candidate{Node: ns.of(candidate.ID), Zone: candidate.Zone, State: candidate.State.String(), Rank: candidate.Rank,
@@ -87,24 +87,31 @@ func (n *Node) Explain(ctx context.Context, name string) (view.Explanation, erro
 	})
 }
 
-// heldBack says why a change that is wanted does not begin, as far as the catalogue tells.
-func (n *Node) heldBack(c *catalogue.Machine, g *catalogue.Group) string {
-	settings := c.Settings()
-	limits, _ := planner.FromSettings(settings, n.cfg.limits())
-	brake := planner.Brake(c.Nodes(), limits.BrakePercent)
-	switch pause := planner.PauseIn(settings); {
-	case pause != nil:
-		return byline("moves were paused", pause.By, pause.Reason)
-	case brake != "":
-		return brake
-	case g.Settled != g.Epoch:
+// heldBack says why a change that is wanted for some cause does not begin, as far as the
+// catalogue tells; empty where nothing there keeps it. What holds all groups is told in
+// full where only one is asked about.
+func heldBack(h *planner.Holder, g *catalogue.Group, kind placement.Kind, alone bool) string {
+	switch hold, until := h.Hold(g, kind); hold {
+	case planner.HeldPaused:
+		if alone {
+			return byline("moves were paused", h.Pause.By, h.Pause.Reason)
+		}
+		return "moves are paused"
+	case planner.HeldBraked:
+		if alone {
+			return h.Brake
+		}
+		return "too much of the fleet is gone at once"
+	case planner.HeldNoQuorum:
+		return "most voters of the group are not heard: it can move when they are back"
+	case planner.HeldMoving:
 		return "it is on the move to its present target"
-	case g.RestUntil > n.exec.Now().UnixNano():
+	case planner.HeldResting:
 		what := "it moved for balance"
 		if g.Back {
 			what = fmt.Sprintf("its last move failed (%s so far)", count(g.Failures, "time"))
 		}
-		return what + " and rests until " + time.Unix(0, g.RestUntil).UTC().Format(time.DateTime)
+		return what + " and rests until " + until.UTC().Format(time.DateTime)
 	}
 	return ""
 }
@@ -197,7 +204,7 @@ func (n *Node) changeOf(ctx context.Context, c *catalogue.Machine, q *view.WhatI
 		if number == 0 {
 			number = 1
 		}
-		if weight < 1 || weight > placement.MaxWeight || number < 1 || added+number > mostAdded {
+		if weight < 1 || weight > placement.MaxWeight || number < 1 || number > mostAdded-added {
 			return change, invalid("%d nodes of weight %d are to be added: give 1 to %d nodes in all, each of weight 1 to %d", number, weight, mostAdded, placement.MaxWeight)
 		}
 		for range number {

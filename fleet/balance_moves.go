@@ -83,7 +83,7 @@ func difference(from, to []ident.NodeID, ns names) (leave, come []string) {
 // the catalogue; what the planner holds back, and why, says Balance.
 func (n *Node) Plan(ctx context.Context, limit int) ([]view.PlannedMove, error) {
 	return seen(ctx, n, viewRequest{Plan: &listRequest{Limit: limit}}, func(_ context.Context, c *catalogue.Machine) ([]view.PlannedMove, error) {
-		ns := namesOf(c.Nodes())
+		ns, holder := namesOf(c.Nodes()), planner.HolderOf(c, n.cfg.limits(), n.exec.Now(), n.hears)
 		out := []view.PlannedMove{}
 		for _, t := range planner.Placement(c, n.cfg.limits()).Plan().Targets {
 			g, ok := c.GroupByID(t.Group)
@@ -95,12 +95,7 @@ func (n *Node) Plan(ctx context.Context, limit int) ([]view.PlannedMove, error) 
 			}
 			v := view.PlannedMove{Group: g.Name, Cause: t.Reason.Kind.String(), Reason: ns.in(t.Reason.Text), Leader: ns.of(t.Leader)}
 			v.From, v.To = difference(g.TargetNodes(), t.Members, ns)
-			if rest := time.Unix(0, g.RestUntil); g.RestUntil > 0 && rest.After(n.exec.Now()) {
-				v.Held = "it rests until " + rest.UTC().Format(time.TimeOnly)
-			}
-			if g.Settled != g.Epoch {
-				v.Held = "it is on the move already"
-			}
+			v.Held = heldBack(holder, g, t.Reason.Kind, false)
 			out = append(out, v)
 		}
 		return out, nil

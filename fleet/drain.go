@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/internal/ident"
@@ -47,8 +48,11 @@ func (n *Node) setStateHere(ctx context.Context, r *stateRequest) error {
 	if node.State == r.To || (r.To == placement.Draining && node.State == placement.Inactive) {
 		return nil
 	}
-	_, err = n.propose(ctx, &catalogue.SetNodeState{ID: node.ID, To: r.To, Reason: reason, IfState: from})
-	return err
+	if _, err = n.propose(ctx, &catalogue.SetNodeState{ID: node.ID, To: r.To, Reason: reason, IfState: from}); err != nil {
+		return err
+	}
+	n.events.add(view.Event{Kind: "node_" + r.To.String(), Node: node.Name, Detail: reason})
+	return nil
 }
 
 // Forget is an operator's word that a node will not return. One that hosts members is
@@ -80,6 +84,7 @@ func (n *Node) forgetHere(ctx context.Context, c *catalogue.Machine, r *forgetRe
 		if err != nil {
 			return err
 		}
+		n.events.add(view.Event{Kind: "node_dead", Node: node.Name, Detail: "forgotten by an operator; " + count(len(hosted), "member") + " to be replaced"})
 		if !r.Force {
 			return nil
 		}
@@ -102,8 +107,9 @@ func (n *Node) DrainProgress(ctx context.Context, node string) (view.DrainProgre
 		var p view.DrainProgress
 		hosted := c.HostedBy(found.ID)
 		if found.State == placement.Inactive && len(hosted) == 0 {
-			p.Done = true
-			return p, nil
+			p.Done, err = n.dispensableVoter(ctx, c, found.ID)
+			p.Votes = !p.Done
+			return p, err
 		}
 		p.Leaders = n.leaders(ctx).each[found.ID]
 		for _, g := range hosted {
@@ -116,6 +122,40 @@ func (n *Node) DrainProgress(ctx context.Context, node string) (view.DrainProgre
 		}
 		return p, nil
 	})
+}
+
+// dispensableVoter tells whether the catalogue can do without a drained node: it does
+// not vote there any more, or active nodes are a majority of those who do. Several
+// nodes that are drained at once would take the quorum with them. Where no node is
+// active there is nobody to take the vote.
+func (n *Node) dispensableVoter(ctx context.Context, c *catalogue.Machine, id ident.NodeID) (bool, error) {
+	active := make(map[uint64]bool)
+	for _, node := range c.Nodes() {
+		if node.State == placement.Active {
+			active[uint64(node.ID)] = true
+		}
+	}
+	if len(active) == 0 {
+		return true, nil
+	}
+	status, err := n.host.Status(ctx, ident.Catalogue)
+	if err != nil {
+		return false, err
+	}
+	s := &status.Core
+	return s.ConfigIndex <= s.Commit && doesWithout(s.Config.Voters, active, uint64(id)) && doesWithout(s.Config.Outgoing, active, uint64(id)), nil
+}
+
+// doesWithout tells whether a node is none of the voters or active ones are a majority.
+func doesWithout(voters []consensus.Member, active map[uint64]bool, id uint64) bool {
+	votes, up := false, 0
+	for _, v := range voters {
+		votes = votes || v.Node == id
+		if active[v.Node] {
+			up++
+		}
+	}
+	return !votes || up > len(voters)/2
 }
 
 // canReplace tells whether some active node could hold a group's member instead.

@@ -73,7 +73,7 @@ func (n *Node) memberStatus(ctx context.Context, g ident.GroupID) (memberReport,
 	add(s.Core.Config.Learners, "learner")
 	if c := n.catalogue.Load(); c != nil && s.Core.Role == consensus.Leader {
 		if known, ok := c.GroupByID(g); ok {
-			next := nextStep(&s.Core, targetOf(known), n.id, n.mayLead)
+			next := nextStep(&s.Core, targetOf(known), n.id, n.mayLead, n.hears)
 			r.Step, r.Waits = next.String(), next.kind == stepWait
 		}
 	}

@@ -80,6 +80,7 @@ type planRun struct {
 	damaged   map[ident.GroupID][]catalogue.Member
 	damagedAt time.Time
 	inspect   []ident.GroupID
+	failed    error // why the last targets could not be committed
 	confirm   []ident.NodeID
 	brake     string
 }
@@ -96,10 +97,19 @@ func (r *planRun) once(ctx context.Context, c *catalogue.Machine) time.Duration 
 	v.Now = n.exec.Now()
 	d := r.planner.Decide(v)
 	r.took = n.exec.Now().Sub(v.Now)
+	if len(d.Targets) > 0 {
+		d.Report.Uncommitted = r.failed
+	}
 	n.planner.report.Store(d.Report)
 	r.confirm, r.inspect = d.Confirm, d.Inspect
+	n.mover.look(ident.Catalogue, n.exec.Now()) // who should vote in it depends on who is heard, and answers
 	r.tell(c, &d)
-	r.carryOut(ctx, c, &d)
+	if r.failed = r.carryOut(ctx, c, &d); r.failed != nil {
+		n.log.Warn("new targets could not be committed", "targets", len(d.Targets), "error", r.failed)
+		report := *d.Report
+		report.Uncommitted = r.failed
+		n.planner.report.Store(&report)
+	}
 	switch {
 	case len(d.Confirm) > 0 && len(v.Missed) == 0:
 		return time.Millisecond // ask, and look again
@@ -109,8 +119,9 @@ func (r *planRun) once(ctx context.Context, c *catalogue.Machine) time.Duration 
 	return min(planEvery, max(d.Next.Sub(n.exec.Now()), time.Millisecond))
 }
 
-// carryOut commits what was decided. What fails is decided anew from what there is then.
-func (r *planRun) carryOut(ctx context.Context, c *catalogue.Machine, d *planner.Decision) {
+// carryOut commits what was decided. What fails is decided anew from what there is then;
+// the error is that of targets.
+func (r *planRun) carryOut(ctx context.Context, c *catalogue.Machine, d *planner.Decision) error {
 	n := r.n
 	ns := namesOf(c.Nodes())
 	for i := range d.States {
@@ -122,11 +133,19 @@ func (r *planRun) carryOut(ctx context.Context, c *catalogue.Machine, d *planner
 		n.events.add(view.Event{Kind: "node_" + s.To.String(), Node: ns.of(s.ID), Detail: s.Reason})
 	}
 	for batch := range slices.Chunk(d.Targets, catalogue.MaxTargets) {
-		if _, err := n.propose(ctx, &catalogue.SetTargets{Targets: batch, Now: d.Time}); err != nil {
-			n.log.Warn("new targets could not be committed", "targets", len(batch), "error", err)
-			return
+		set := &catalogue.SetTargets{Targets: batch, Now: d.Time}
+		result, err := n.propose(ctx, set)
+		var outcomes []catalogue.TargetOutcome
+		if err == nil {
+			outcomes, err = set.Result(result)
 		}
-		for _, t := range batch {
+		if err != nil {
+			return err
+		}
+		for i, t := range batch {
+			if i < len(outcomes) && (outcomes[i].Err != nil || outcomes[i].Epoch == t.IfEpoch) {
+				continue // the group was removed or changed meanwhile
+			}
 			e := view.Event{Kind: "move_started", Detail: causeText(t.Cause, ns)}
 			if t.Back {
 				e.Kind, e.Detail = "move_failed", t.Cause.Text+"; see the members of the group for the reason"
@@ -137,6 +156,7 @@ func (r *planRun) carryOut(ctx context.Context, c *catalogue.Machine, d *planner
 			}
 		}
 	}
+	return nil
 }
 
 // tell has an event when the brake takes hold and when it lets go.

@@ -5,9 +5,11 @@ import (
 	"fmt"
 
 	"github.com/raftfleet/raftfleet/cache"
+	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/internal/exec"
+	"github.com/raftfleet/raftfleet/placement"
 )
 
 // TransferLeader hands a group's leadership to its member on a node, named by name
@@ -39,12 +41,17 @@ func (n *Node) TransferLeader(ctx context.Context, name, to string) error {
 // transferHere hands over a leadership that this node's member has, and makes the
 // new leader the preferred one, so that it stays.
 func (n *Node) transferHere(ctx context.Context, r transferRequest) error {
-	if c := n.catalogue.Load(); c != nil {
+	c := n.catalogue.Load()
+	if c != nil {
 		if g, ok := c.GroupByID(r.Group); ok && g.Preferred != r.To {
 			if _, member := memberOn(g.Target, r.To); !member {
 				return fmt.Errorf("group %q has no member on node %s: %w", g.Name, r.To, group.ErrInvalidArgument)
 			}
-			change := catalogue.Target{Group: g.ID, IfEpoch: g.Epoch, Preferred: r.To}
+			change := catalogue.Target{Group: g.ID, IfEpoch: g.Epoch, Preferred: r.To,
+				Cause: catalogue.Cause{Kind: placement.Lead, Text: "an operator has node " + r.To.String() + " lead"}}
+			if g.Settled != g.Epoch && g.Cause.Kind != placement.Lead {
+				change.Cause = g.Cause // its members are on the move, and that is why
+			}
 			for _, m := range g.Target {
 				change.Members = append(change.Members, m.Node)
 			}
@@ -61,7 +68,13 @@ func (n *Node) transferHere(ctx context.Context, r transferRequest) error {
 			}
 		}
 	}
-	return n.outcome(ctx, func(done func(error)) { n.host.Transfer(r.Group, r.To, done) })
+	if err := n.outcome(ctx, func(done func(error)) { n.host.Transfer(r.Group, r.To, done) }); err != nil {
+		return err
+	}
+	if info, ok := n.host.Info(r.Group); ok && c != nil {
+		n.events.add(view.Event{Kind: "leader_transferred", Node: namesOf(c.Nodes()).of(r.To), Group: info.Name, Detail: "by an operator, from node " + n.cfg.Name})
+	}
+	return nil
 }
 
 // giveLeadershipAway hands every leadership of this node to another member before

@@ -62,3 +62,22 @@ func TestWhatIf(t *testing.T) {
 		t.Errorf("asking what if left a trace: %+v", again)
 	}
 }
+
+func TestWhatIfANodeThatFailsDoesSoWhateverElseIsAskedOfIt(t *testing.T) {
+	in := planned(Input{Nodes: fleetOf(2, 2, 2), Groups: newGroups(60, 3)})
+	p, held := plannerOf(in), membersOf(in)[1]
+	set := []Node{{ID: 1, Zone: in.Nodes[0].Zone, Weight: 5, State: Active}}
+	for what, c := range map[string]Change{
+		"removed":             {Remove: []ident.NodeID{1}, Set: set},
+		"in a zone that fell": {ZonesDown: []string{in.Nodes[0].Zone}, Set: set},
+	} {
+		o := p.WhatIf(c)
+		if o.MembersMoved < held || o.After.Nodes[0].ID != 1 || o.After.Nodes[0].State != Dead || o.After.Nodes[0].Members != 0 {
+			t.Errorf("%s and weighed: %d members move, node 1 is %+v", what, o.MembersMoved, o.After.Nodes[0])
+		}
+	}
+	come := []Node{{ID: 40, Zone: "z3", Weight: 1, State: Active}}
+	if o := p.WhatIf(Change{Set: come, ZonesDown: []string{"z3"}}); o.GroupsChanged != 0 || len(o.UnknownZones) != 0 {
+		t.Errorf("a zone comes and fails: %+v", o)
+	}
+}

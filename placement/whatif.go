@@ -6,7 +6,8 @@ import (
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
-// Change is what might happen to a fleet, all at once.
+// Change is what might happen to a fleet, all at once. A node that fails does so
+// although it is set too.
 type Change struct {
 	// Set are nodes that are added, or have another zone, weight or state. A node
 	// that is to be drained is set with the state Draining.
@@ -76,22 +77,10 @@ func (p *Planner) carryOut(t Target) {
 // apply returns the nodes after the change.
 func (o *Outcome) apply(nodes []Node, c Change) []Node {
 	nodes = slices.Clone(nodes)
-	zones := make(map[string]bool)
-	for i := range nodes {
-		zones[nodes[i].Zone] = true
-		if slices.Contains(c.ZonesDown, nodes[i].Zone) || slices.Contains(c.Remove, nodes[i].ID) {
-			nodes[i].State = Dead
-		}
-	}
 	find := func(id ident.NodeID) int { return slices.IndexFunc(nodes, func(n Node) bool { return n.ID == id }) }
-	for _, id := range c.Remove {
+	for _, id := range c.Remove { // only who is there can fail
 		if find(id) < 0 {
 			o.UnknownNodes = append(o.UnknownNodes, id)
-		}
-	}
-	for _, zone := range c.ZonesDown {
-		if !zones[zone] {
-			o.UnknownZones = append(o.UnknownZones, zone)
 		}
 	}
 	for _, n := range c.Set {
@@ -99,6 +88,19 @@ func (o *Outcome) apply(nodes []Node, c Change) []Node {
 			nodes[at] = n
 		} else {
 			nodes = append(nodes, n)
+		}
+	}
+	// What fails does so last, whatever else is asked of it.
+	zones := make(map[string]bool)
+	for i := range nodes {
+		zones[nodes[i].Zone] = true
+		if slices.Contains(c.ZonesDown, nodes[i].Zone) || slices.Contains(c.Remove, nodes[i].ID) {
+			nodes[i].State = Dead
+		}
+	}
+	for _, zone := range c.ZonesDown {
+		if !zones[zone] {
+			o.UnknownZones = append(o.UnknownZones, zone)
 		}
 	}
 	return nodes

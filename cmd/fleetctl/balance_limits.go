@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -117,6 +118,9 @@ func (a *app) changeLimits(ctx context.Context, yes bool, values map[string]stri
 			to = l.Default
 		} else if d, err := time.ParseDuration(to); err == nil {
 			to = d.String() // as the fleet will show it
+		} else if n, err := strconv.ParseInt(to, 10, 64); err == nil {
+			to = strconv.FormatInt(n, 10)
+			values[l.Name] = to
 		}
 		changes = append(changes, change{l.Name, l.Value, to})
 		words = append(words, fmt.Sprintf("%s from %s to %s", l.Name, l.Value, to))

@@ -103,6 +103,9 @@ func (a *app) printBalance(b *view.Balance) error {
 		facts.add("brake", b.Held)
 	}
 	facts.add("moving", fmt.Sprintf("%d of at most %d", b.Moving, b.MoveLimit))
+	if b.Leading > 0 {
+		facts.add("leaders on their way", b.Leading)
+	}
 	facts.add("left", b.Left)
 	done := fmt.Sprint(b.Done)
 	if b.DoneIn > 0 {
@@ -119,7 +122,7 @@ func (a *app) printBalance(b *view.Balance) error {
 	if held("restless") {
 		facts.add("waits for quiet until", moment(b.QuietFrom))
 	}
-	if held("resting") {
+	if held("resting") || len(b.Queue) == 0 && !b.Rests.IsZero() {
 		facts.add("first group rested at", moment(b.Rests))
 	}
 	facts.add("planner", b.Planner)

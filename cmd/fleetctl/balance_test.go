@@ -365,6 +365,8 @@ func TestLimitsAreChanged(t *testing.T) {
 		{"reset moves", "changed moves from 8 to 0 (half the nodes, 4 to 64)\n", []string{"SetLimits moves="}},
 		{"reset moves", "nothing to change: these limits have their defaults\n", nil},
 		{"reset moves brake_percent", "changed brake_percent from 30 to 20\n", []string{"SetLimits brake_percent= moves="}},
+		{"set moves=007", "changed moves from 0 (half the nodes, 4 to 64) to 7\n", []string{"SetLimits moves=7"}},
+		{"reset moves", "changed moves from 7 to 0 (half the nodes, 4 to 64)\n", []string{"SetLimits moves="}},
 	} {
 		if out := s.ok(append([]string{"balance", "limits"}, strings.Fields(c.line)...)...); out != c.out {
 			t.Errorf("%s: %q", c.line, out)
@@ -445,5 +447,27 @@ func TestCompletionOfBalance(t *testing.T) {
 		if code != 0 || !strings.HasPrefix(out, want) {
 			t.Errorf("%s: exit %d, %q", line, code, out)
 		}
+	}
+}
+
+// Only leaders are on their way, or all groups that could move rest: both are told, and
+// neither is balanced.
+func TestBalanceStatusOfWhatIsNeitherQueuedNorOnTheMove(t *testing.T) {
+	s := newStand(t)
+	at := admintest.Began
+	s.node.Do(func(n *admintest.Node) {
+		n.Balancing.State = view.Balance{State: view.BalanceMoving, Why: "10 groups on the way to the preferred leader", Leading: 10, MoveLimit: 4}
+	})
+	if out := s.ok("balance", "status"); !strings.HasPrefix(out, "moving\t10 groups on the way") || !strings.Contains(out, "leaders on their way\t10\n") {
+		t.Errorf("%s", out)
+	}
+	if line := balanceLine(&view.Balance{State: view.BalanceMoving, Why: "10 groups on the way", Leading: 10}, 0); line != "moving: 10 groups on the way" {
+		t.Errorf("progress: %s", line)
+	}
+	s.node.Do(func(n *admintest.Node) {
+		n.Balancing.State = view.Balance{State: view.BalanceWaiting, Why: "nodes are unevenly loaded", Rests: at}
+	})
+	if out := s.ok("balance", "status"); !strings.Contains(out, "first group rested at\t"+moment(at)+"\n") {
+		t.Errorf("%s", out)
 	}
 }

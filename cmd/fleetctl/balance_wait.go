@@ -81,7 +81,7 @@ func counted(n int, is bool) int {
 
 // balanceLine is how far balancing is, most being what was left at most.
 func balanceLine(b *view.Balance, most int) string {
-	if b.State != view.BalanceMoving {
+	if b.State != view.BalanceMoving || b.Moving == 0 {
 		return b.State + ": " + b.Why
 	}
 	const width = 20

@@ -24,16 +24,17 @@ type Balance struct {
 	Pause     *BalancePause  `json:"pause,omitempty"`
 	Held      string         `json:"held,omitempty"`        // why the brake holds
 	QuietFrom time.Time      `json:"quiet_from,omitzero"`   // until when it waits for quiet among the nodes
-	Rests     time.Time      `json:"rests_until,omitzero"`  // when the first group that rests may move again
+	Rests     time.Time      `json:"rests_until,omitzero"`  // when the first group that rests, and should move, may
 	Moving    int            `json:"moving"`                // groups whose members move
 	MoveLimit int            `json:"move_limit"`            // how many may
+	Leading   int            `json:"leading"`               // groups that only another member is to lead, and does not yet
 	Left      int            `json:"left"`                  // groups whose members are still to move, those on the way included
 	Queue     []BalanceQueue `json:"queue"`                 // what is to move, the most urgent first
 	Holds     []BalanceHold  `json:"holds"`                 // what keeps groups from moving now
 	Done      int            `json:"done"`                  // moves of members that ended lately
 	DoneIn    float64        `json:"done_in_seconds"`       // within so many seconds
 	PerMinute float64        `json:"per_minute"`            // the rate of that
-	ETA       float64        `json:"eta_seconds,omitempty"` // until Left is 0 at that rate; 0 where there is none
+	ETA       float64        `json:"eta_seconds,omitempty"` // until Left is 0 at that rate; 0 where there is none, or nothing may move
 	Problems  []Problem      `json:"problems"`              // what no move can help
 }
 
@@ -52,7 +53,7 @@ type BalanceQueue struct {
 
 // BalanceHold is what keeps some groups from moving now.
 type BalanceHold struct {
-	Hold   string `json:"hold"` // paused, braked, restless, full, after_members, moving, resting
+	Hold   string `json:"hold"` // paused, braked, no_quorum, restless, full, after_members, moving, resting
 	Groups int    `json:"groups"`
 	Means  string `json:"means"`
 }

@@ -212,5 +212,6 @@ type DrainProgress struct {
 	Leaders int      `json:"leaders"` // still to leave
 	Moved   int      `json:"moved"`
 	Blocked []string `json:"blocked,omitempty"` // groups that cannot leave, with the reason
+	Votes   bool     `json:"votes,omitempty"`   // nothing else is left, and the catalogue needs its vote until others have it
 	Done    bool     `json:"done"`
 }
