@@ -21,7 +21,7 @@ func effort(o *view.Outcome) string {
 	line := fmt.Sprintf("%s would change, %s would move", plural(o.Groups, "group"), membersAndLeaders(o.MembersMoved, o.LeadersMoved))
 	switch {
 	case o.Held != "":
-		line += ", but not as things would be: " + o.Held
+		line += ", but that would be held: " + o.Held
 	case o.MembersMoved == 0:
 	case o.ETA > 0:
 		line += ", for about " + span(o.ETA) + " at the rate of the last moves"
