@@ -11,6 +11,7 @@ type Status struct {
 	Commit, Applied      uint64
 	LastTerm             uint64 // of the last entry of the log
 	First, Last, Durable uint64 // of the log; First is the first entry that can be had
+	DurableTerm          uint64 // of the entry at Durable
 	Snapshot             uint64 // index of the newest snapshot
 	Config               Configuration
 	ConfigIndex          uint64
@@ -46,6 +47,7 @@ func (c *Core) Status() Status {
 		TransferTarget: c.transfer.target, Asleep: c.asleep, LeaseUntil: c.LeaseUntil(),
 		UncommittedBytes: c.uncommittedBytes, LogBytes: c.log.memoryBytes, PendingReads: len(c.reads),
 	}
+	s.DurableTerm, _ = c.log.term(c.log.durable)
 	if c.role == Leader {
 		for i := range c.peers {
 			p := &c.peers[i]

@@ -210,16 +210,19 @@ func (n *Node) Deactivate(ctx context.Context, progress func(view.DrainProgress)
 	if _, hosted := n.host.Info(ident.Catalogue); !hosted {
 		return nil // it never was active
 	}
-	if out, err := n.isOut(ctx); err != nil {
+	listed, drained, err := n.isOut(ctx)
+	switch {
+	case err != nil:
 		return fmt.Errorf("fleet: drain node %s: %w", n.cfg.Name, err)
-	} else if out {
+	case !listed:
 		return n.leftFleet(ctx)
-	}
-	if err := n.Drain(ctx, n.id.String()); err != nil {
-		return err
-	}
-	if err := n.gossip.UpdateMeta(func(m *gossip.Meta) { m.State = gossip.StateDraining }); err != nil {
-		return err
+	case !drained:
+		if err := n.Drain(ctx, n.id.String()); err != nil {
+			return err
+		}
+		if err := n.gossip.UpdateMeta(func(m *gossip.Meta) { m.State = gossip.StateDraining }); err != nil {
+			return err
+		}
 	}
 	var last view.DrainProgress
 	first := true
@@ -243,33 +246,33 @@ func (n *Node) Deactivate(ctx context.Context, progress func(view.DrainProgress)
 	}
 }
 
-// isOut tells whether the catalogue lists this node as inactive, or not at all. After
-// a restart its copy may be missing or old: then it is waited for.
-func (n *Node) isOut(ctx context.Context) (bool, error) {
+// isOut tells whether the catalogue lists this node, and if so whether as inactive.
+// After a restart its copy may be missing or old: then it is waited for.
+func (n *Node) isOut(ctx context.Context) (listed, drained bool, err error) {
 	for tries := 0; ; tries++ {
 		known := false
 		if c := n.catalogue.Load(); c != nil {
 			var node catalogue.Node
 			if node, known = c.Node(n.id); known && node.State != placement.Inactive {
-				return false, nil
+				return true, false, nil
 			}
 		}
 		err := n.catchUp(ctx)
 		if c := n.catalogue.Load(); c != nil && (err == nil || known) {
 			node, ok := c.Node(n.id)
-			return !ok || node.State == placement.Inactive, nil
+			return ok, ok && node.State == placement.Inactive, nil
 		}
 		if n.Err() != nil {
-			return false, n.Err()
+			return false, false, n.Err()
 		}
 		if e := n.pause(ctx, tries, err); e != nil {
-			return false, fmt.Errorf("%w; last: %w", e, err)
+			return false, false, fmt.Errorf("%w; last: %w", e, err)
 		}
 	}
 }
 
 func sameProgress(a, b view.DrainProgress) bool {
-	return a.Members == b.Members && a.Leaders == b.Leaders && a.Moved == b.Moved && a.Done == b.Done && slices.Equal(a.Blocked, b.Blocked)
+	return a.Members == b.Members && a.Leaders == b.Leaders && a.Moved == b.Moved && a.Votes == b.Votes && a.Done == b.Done && slices.Equal(a.Blocked, b.Blocked)
 }
 
 // leftFleet marks the node as inactive for itself.

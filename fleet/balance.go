@@ -143,6 +143,8 @@ func balanceState(v *view.Balance, r *planner.Report, helpless string) (state, w
 		return view.BalanceWaiting, fmt.Sprintf("%s to change when the nodes have been quiet, in %s", count(queued, "group"), until(r.QuietFrom))
 	case r.Held[planner.HeldResting] > 0:
 		return view.BalanceWaiting, fmt.Sprintf("%s to change when rested, the first in %s", count(queued, "group"), until(r.RestsUntil))
+	case r.Held[planner.HeldNoQuorum] > 0 && r.Held[planner.HeldNoQuorum] >= queued:
+		return view.BalanceStuck, fmt.Sprintf("%s cannot move, for most of their voters are not heard: bring those nodes back, or give up what they have with fleetctl group recover", count(r.Held[planner.HeldNoQuorum], "group"))
 	case queued > 0:
 		return view.BalanceWaiting, fmt.Sprintf("%s to change next", count(queued, "group"))
 	case !r.RestsUntil.IsZero():

@@ -109,7 +109,7 @@ func TestWhatIsSaidToHoldAGroupBackDoes(t *testing.T) {
 	c := catalogueOf(t, commands...)
 	g, _ := c.Group("g")
 	says := func(kind placement.Kind, alone bool) string {
-		return heldBack(planner.HolderOf(c, planner.Defaults(), time.Unix(0, 0).Add(time.Hour)), g, kind, alone)
+		return heldBack(planner.HolderOf(c, planner.Defaults(), time.Unix(0, 0).Add(time.Hour), func(ident.NodeID) bool { return true }), g, kind, alone)
 	}
 	if why := says(placement.Drain, true); why != "" {
 		t.Errorf("a drain is held back: %s", why)

@@ -79,7 +79,7 @@ func (n *Node) Explain(ctx context.Context, name string) (view.Explanation, erro
 			Cause: kindName(g.Cause.Kind), Reason: ns.in(g.Cause.Text), Since: time.Unix(0, g.Since).UTC(), Candidates: []view.Candidate{}}
 		if x.Target != nil {
 			v.Next = ns.in(x.Target.Reason.String())
-			v.Held = heldBack(planner.HolderOf(c, n.cfg.limits(), n.exec.Now()), g, x.Target.Reason.Kind, true)
+			v.Held = heldBack(planner.HolderOf(c, n.cfg.limits(), n.exec.Now(), n.hears), g, x.Target.Reason.Kind, true)
 		}
 		for _, candidate := range x.Candidates {
 			v.Candidates = append(v.Candidates, view.Candidate{Node: ns.of(candidate.ID), Zone: candidate.Zone, State: candidate.State.String(), Rank: candidate.Rank,
@@ -105,6 +105,8 @@ func heldBack(h *planner.Holder, g *catalogue.Group, kind placement.Kind, alone 
 			return h.Brake
 		}
 		return "too much of the fleet is gone at once"
+	case planner.HeldNoQuorum:
+		return "most voters of the group are not heard: it can move when they are back"
 	case planner.HeldMoving:
 		return "it is on the move to its present target"
 	case planner.HeldResting:

@@ -83,7 +83,7 @@ func difference(from, to []ident.NodeID, ns names) (leave, come []string) {
 // the catalogue; what the planner holds back, and why, says Balance.
 func (n *Node) Plan(ctx context.Context, limit int) ([]view.PlannedMove, error) {
 	return seen(ctx, n, viewRequest{Plan: &listRequest{Limit: limit}}, func(_ context.Context, c *catalogue.Machine) ([]view.PlannedMove, error) {
-		ns, holder := namesOf(c.Nodes()), planner.HolderOf(c, n.cfg.limits(), n.exec.Now())
+		ns, holder := namesOf(c.Nodes()), planner.HolderOf(c, n.cfg.limits(), n.exec.Now(), n.hears)
 		out := []view.PlannedMove{}
 		for _, t := range planner.Placement(c, n.cfg.limits()).Plan().Targets {
 			g, ok := c.GroupByID(t.Group)

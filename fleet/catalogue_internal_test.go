@@ -3,13 +3,16 @@ package fleet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/placement"
 )
 
 // What Activate ends with: a copy of the catalogue that lags is waited for until it
@@ -93,5 +96,85 @@ func TestTheCatalogueIsFoundFromAnOldCopy(t *testing.T) {
 	defer second.catalogue.Store(now)
 	if r, err := second.locateCatalogue(); err != nil || !slices.Contains(r.Members, first.id) {
 		t.Errorf("asked would be %v, not node %s that has the catalogue; %v", r.Members, first.id, err)
+	}
+}
+
+// The catalogue is given to nodes that are ready. One whose member never catches up is
+// not waited for while another is caught up, and a voter whose member does not answer
+// is replaced in the end, though its node is there.
+func TestTheCatalogueIsNotKeptWaitingByOneNode(t *testing.T) {
+	var nodes []*Node
+	for i := range 5 {
+		cfg := Config{Name: fmt.Sprint("n", i+1), InMemory: true, Local: true, Logger: slog.New(slog.DiscardHandler)}
+		if i > 0 {
+			cfg.Join = []string{nodes[0].GossipAddr()}
+		}
+		n, err := Open(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := n.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		nodes = append(nodes, n)
+	}
+	leader := nodes[0]
+	c := catalogue.New()
+	index := uint64(0)
+	apply := func(command catalogue.Command) {
+		t.Helper()
+		index++
+		b, err := catalogue.Encode(command)
+		if err == nil {
+			_, err = c.Apply(index, int64(index), b)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.AppliedUpTo(index)
+	}
+	for _, n := range nodes {
+		for heard := leader.gossipChanged.wait(); !leader.hears(n.id); heard = leader.gossipChanged.wait() {
+			if err := leader.await(t.Context(), time.Second, heard); err != nil {
+				t.Fatal(err)
+			}
+		}
+		apply(&catalogue.RegisterNode{ID: n.id, Name: n.cfg.Name, Zone: "z", Weight: 1})
+		apply(&catalogue.SetNodeState{ID: n.id, To: placement.Active})
+	}
+	apply(&catalogue.SetNodeState{ID: nodes[2].id, To: placement.Dead})
+	s := &consensus.Status{ID: 1, Role: consensus.Leader, Term: 2, Last: 10_000}
+	for i, n := range nodes {
+		m := consensus.Member{ID: consensus.MemberID(i + 1), Node: uint64(n.id)}
+		if i < 3 {
+			s.Config.Voters = append(s.Config.Voters, m)
+		} else {
+			s.Config.Learners = append(s.Config.Learners, m)
+		}
+		s.Members = append(s.Members, consensus.MemberStatus{ID: m.ID, Match: 10_000, RecentlyActive: true})
+	}
+	votes := func(i int) bool {
+		return slices.ContainsFunc(leader.catalogueTarget(c, s).voters, func(m consensus.Member) bool { return m.Node == uint64(nodes[i].id) })
+	}
+	s.Members[2].RecentlyActive = false // dead
+	for _, stuck := range []int{3, 4} {
+		s.Members[stuck].Match, s.Members[stuck].RecentlyActive = 0, false
+		if ready := 7 - stuck; votes(stuck) || !votes(ready) {
+			t.Errorf("node n%d never catches up, n%d is ready: the target is %+v", stuck+1, ready+1, leader.catalogueTarget(c, s).voters)
+		}
+		if !leader.catalogueTarget(c, s).unready {
+			t.Error("it is not looked at again when the node has caught up")
+		}
+		s.Members[stuck].Match, s.Members[stuck].RecentlyActive = 10_000, true
+	}
+	s.Members[1].RecentlyActive = false
+	if !votes(1) {
+		t.Error("a voter that does not answer for a moment is replaced")
+	}
+	leader.mover.silent.since[2] = leader.mover.silent.since[2].Add(-leader.cfg.limits().StuckAfter - time.Second)
+	if votes(1) {
+		t.Error("a voter that does not answer, though its node is there, keeps its vote for ever")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/internal/ident"
@@ -57,9 +58,12 @@ func (n *Node) setStateHere(ctx context.Context, r *stateRequest) error {
 	return nil
 }
 
-// Forget removes a node that will not return from the fleet. One that has members is
-// given up first, so that they are replaced: then forget it again. A node that is alive
-// is refused unless force is set, which also removes one that has members at once.
+// Forget is an operator's word that a node will not return. One that hosts members is
+// made dead, and they are replaced wherever a majority of their group is left; what only
+// that node had is lost. Called again after that, or for a node without members, it takes
+// the node off the list; so it does at once with force. A node that is alive is refused
+// with ErrNodeInUse unless it is inactive or force is set. What the node has that no
+// other has is not looked at: nobody knows, as it is away.
 func (n *Node) Forget(ctx context.Context, node string, force bool) error {
 	ctx, cancel := n.bounded(ctx)
 	defer cancel()
@@ -106,12 +110,47 @@ func (n *Node) DrainProgress(ctx context.Context, node string) (view.DrainProgre
 		p := n.drainOf(c, found)
 		hosted := c.HostedBy(found.ID)
 		if found.State == placement.Inactive && len(hosted) == 0 {
-			p.Done = true
-			return p, nil
+			p.Done, err = n.dispensableVoter(ctx, c, found.ID)
+			p.Votes = !p.Done
+			return p, err
 		}
 		p.Leaders = n.leaders(ctx).each[found.ID]
 		return p, nil
 	})
+}
+
+// dispensableVoter tells whether the catalogue can do without a drained node: it does
+// not vote there any more, or active nodes are a majority of those who do. Several
+// nodes that are drained at once would take the quorum with them. Where no node is
+// active there is nobody to take the vote.
+func (n *Node) dispensableVoter(ctx context.Context, c *catalogue.Machine, id ident.NodeID) (bool, error) {
+	active := make(map[uint64]bool)
+	for _, node := range c.Nodes() {
+		if node.State == placement.Active {
+			active[uint64(node.ID)] = true
+		}
+	}
+	if len(active) == 0 {
+		return true, nil
+	}
+	status, err := n.host.Status(ctx, ident.Catalogue)
+	if err != nil {
+		return false, err
+	}
+	s := &status.Core
+	return s.ConfigIndex <= s.Commit && doesWithout(s.Config.Voters, active, uint64(id)) && doesWithout(s.Config.Outgoing, active, uint64(id)), nil
+}
+
+// doesWithout tells whether a node is none of the voters or active ones are a majority.
+func doesWithout(voters []consensus.Member, active map[uint64]bool, id uint64) bool {
+	votes, up := false, 0
+	for _, v := range voters {
+		votes = votes || v.Node == id
+		if active[v.Node] {
+			up++
+		}
+	}
+	return !votes || up > len(voters)/2
 }
 
 // canReplace tells whether some active node could hold a group's member instead.

@@ -21,8 +21,9 @@ type forwardRequest struct {
 	Forget   *forgetRequest   `msgpack:"f,omitempty"`
 	View     *viewRequest     `msgpack:"v,omitempty"`
 	Settings *settingsRequest `msgpack:"l,omitempty"`
-	// Recover is the name of a group.
+	// Recover is the name of a group; Through is the node that the operator asked.
 	Recover string `msgpack:"x,omitempty"`
+	Through string `msgpack:"t,omitempty"`
 }
 
 // repeatable tells whether doing it twice comes to the same as doing it once.
@@ -117,7 +118,7 @@ func (n *Node) forwarded(ctx context.Context, r forwardRequest) ([]byte, error) 
 	case r.Settings != nil:
 		return nil, n.setSettingsHere(ctx, r.Settings)
 	case r.Recover != "":
-		return nil, n.recoverHere(ctx, c, r.Recover)
+		return nil, n.recoverHere(ctx, r.Recover, r.Through)
 	case r.View != nil:
 		return n.viewHere(ctx, r.View)
 	}

@@ -116,7 +116,7 @@ func (n *Node) gaveWay(ctx context.Context, id ident.GroupID) {
 // followHolds has the groups that wait ask soon, one after the other, when moves are
 // paused and held no more.
 func (n *Node) followHolds(c *catalogue.Machine, limits *planner.Limits) {
-	held := planner.PauseIn(c.Settings()) != nil || planner.Brake(c.Nodes(), limits.BrakePercent) != ""
+	held := planner.PauseIn(c.Settings()) != nil || planner.Brake(c, c.Nodes(), limits.BrakePercent, n.hears) != ""
 	now := n.exec.Now()
 	for i, g := range n.mover.wayGivers.hold(held) {
 		n.mover.look(g, now.Add(min(time.Duration(i)*time.Second/asksPerSecond, mostPreferredRetry)))

@@ -13,12 +13,14 @@ import (
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
-// memberReport is what a leader tells of its group to another node.
+// memberReport is what a member tells of its group to another node.
 type memberReport struct {
+	Member       ident.MemberID // who tells
+	Config       []byte         // the configuration that it goes by, as consensus encodes it
 	Leader       ident.NodeID
 	Term, Commit uint64
-	Last         uint64
-	LastTerm     uint64
+	Durable      uint64 // index of the last entry that is on its disk
+	DurableTerm  uint64 // never 0
 	LogBytes     uint64
 	SnapshotSize int64
 	Asleep       bool
@@ -44,7 +46,10 @@ func (n *Node) memberStatus(ctx context.Context, g ident.GroupID) (memberReport,
 	if s.Info.Failed != nil {
 		return memberReport{}, s.Info.Failed
 	}
-	r := memberReport{Leader: s.Info.Leader, Term: s.Info.Term, Commit: s.Core.Commit, Last: s.Core.Last, LastTerm: s.Core.LastTerm, LogBytes: s.Core.LogBytes, SnapshotSize: s.SnapshotSize, Asleep: s.Info.Asleep}
+	r := memberReport{
+		Member: ident.MemberID(s.Core.ID), Config: s.Core.Config.AppendBinary(nil), Leader: s.Info.Leader, Term: s.Info.Term, Commit: s.Core.Commit,
+		Durable: s.Core.Durable, DurableTerm: s.Core.DurableTerm, LogBytes: s.Core.LogBytes, SnapshotSize: s.SnapshotSize, Asleep: s.Info.Asleep,
+	}
 	add := func(ms []consensus.Member, role string) {
 		for _, m := range ms {
 			if slices.ContainsFunc(r.Members, func(have reportedMember) bool { return have.ID == ident.MemberID(m.ID) }) {
@@ -68,7 +73,7 @@ func (n *Node) memberStatus(ctx context.Context, g ident.GroupID) (memberReport,
 	add(s.Core.Config.Learners, "learner")
 	if c := n.catalogue.Load(); c != nil && s.Core.Role == consensus.Leader {
 		if known, ok := c.GroupByID(g); ok {
-			next := nextStep(&s.Core, targetOf(known), n.id, n.mayLead)
+			next := nextStep(&s.Core, targetOf(known), n.id, n.mayLead, n.hears)
 			r.Step, r.Waits = next.String(), next.kind == stepWait
 		}
 	}

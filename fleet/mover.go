@@ -15,6 +15,7 @@ import (
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/internal/planner"
 	"github.com/raftfleet/raftfleet/placement"
 )
 
@@ -30,9 +31,17 @@ type mover struct {
 	workers int                         // that run
 	leading map[ident.GroupID]leading   // since when this node leads a group
 	wake    chan struct{}
+	silent  silentVoters
 	told    map[ident.GroupID]stepTold // of the groups that this node leads
 
 	wayGivers wayGivers
+}
+
+// silentVoters are members of the catalogue that this node, its leader in term, does not
+// hear, and since when.
+type silentVoters struct {
+	term  uint64
+	since map[consensus.MemberID]time.Time
 }
 
 // leading is one leadership of this node.
@@ -100,6 +109,24 @@ func (m *mover) led(g ident.GroupID) {
 	delete(m.leading, g)
 	delete(m.told, g)
 	m.wayGivers.forget(g)
+}
+
+// silence tells for how long a voter of the catalogue has not answered.
+func (m *mover) silence(term uint64, voter consensus.MemberID, answers bool, now time.Time) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.silent.term != term || m.silent.since == nil {
+		m.silent = silentVoters{term, make(map[consensus.MemberID]time.Time)}
+	}
+	if answers {
+		delete(m.silent.since, voter)
+		return 0
+	}
+	since, known := m.silent.since[voter]
+	if !known {
+		m.silent.since[voter], since = now, now
+	}
+	return now.Sub(since)
 }
 
 // due makes the groups ready whose time has come, unless some still are. It tells
@@ -243,22 +270,27 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 	}
 	ctx, cancel := exec.WithTimeout(ctx, n.exec, stepTimeout)
 	defer cancel()
-	status, err := n.host.Status(ctx, id)
-	s := &status.Core
-	if err != nil || s.Role != consensus.Leader {
+	s, g, wanted, ok := n.wanted(ctx, c, id)
+	if !ok {
 		return
 	}
-	var wanted target
-	var g *catalogue.Group
-	if id == ident.Catalogue {
-		wanted = n.catalogueTarget(c, s)
-	} else {
-		if g, ok = c.GroupByID(id); !ok {
-			return // removed: the members stop by themselves
+	step := nextStep(s, wanted, n.id, n.mayLead, n.hears)
+	if step.mustBeTrue() {
+		// This copy may be of the past, as after a restart, and would take members away
+		// that were added since. Without a leader of the catalogue nothing is urgent.
+		if err := n.catchUp(ctx); err != nil {
+			n.log.Debug("a step of a move waits for the catalogue", "group", info.Name, "step", step.String(), "error", err)
+			n.mover.look(id, n.exec.Now().Add(moveRetry))
+			return
 		}
-		wanted = targetOf(g)
+		if c = n.catalogue.Load(); c == nil {
+			return // it is being replaced
+		}
+		if s, g, wanted, ok = n.wanted(ctx, c, id); !ok {
+			return
+		}
+		step = nextStep(s, wanted, n.id, n.mayLead, n.hears)
 	}
-	step := nextStep(s, wanted, n.id, n.mayLead)
 	if step.kind == stepTransfer && step.optional {
 		now := n.exec.Now()
 		if rested := n.mover.leadsSince(id, s.Term, now).Add(leaderRest); now.Before(rested) {
@@ -270,6 +302,9 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 		n.mover.wayGivers.forget(id)
 		if g != nil {
 			n.settle(ctx, g, s)
+		}
+		if wanted.unready {
+			n.mover.look(id, n.exec.Now().Add(moveRetry))
 		}
 		if wanted.preferred != 0 && wanted.preferred != n.id && n.mayLead(wanted.preferred) {
 			n.mover.look(id, n.exec.Now().Add(preferredRetry)) // it is there, and not caught up yet
@@ -298,6 +333,23 @@ func (n *Node) moveOne(ctx context.Context, id ident.GroupID) {
 		n.gaveWay(ctx, id)
 	}
 	n.mover.look(id, n.exec.Now().Add(again))
+}
+
+// wanted is what a group that this node leads has and what it should have, by a copy of
+// the catalogue. g is nil for the catalogue itself.
+func (n *Node) wanted(ctx context.Context, c *catalogue.Machine, id ident.GroupID) (s *consensus.Status, g *catalogue.Group, t target, ok bool) {
+	status, err := n.host.Status(ctx, id)
+	s = &status.Core
+	if err != nil || s.Role != consensus.Leader {
+		return nil, nil, t, false
+	}
+	if id == ident.Catalogue {
+		return s, nil, n.catalogueTarget(c, s), true
+	}
+	if g, ok = c.GroupByID(id); !ok {
+		return nil, nil, t, false // removed: the members stop by themselves
+	}
+	return s, g, targetOf(g), true
 }
 
 // take carries one step out.
@@ -342,23 +394,34 @@ func (n *Node) mayLead(id ident.NodeID) bool {
 }
 
 // catalogueTarget is who should hold the catalogue: all registered nodes, a few of
-// them as voters.
+// them as voters. Who would not be caught up is not chosen: nobody waits for a node
+// while another is ready.
 func (n *Node) catalogueTarget(c *catalogue.Machine, s *consensus.Status) target {
 	nodes := c.Nodes()
 	in := make([]placement.Node, 0, len(nodes))
 	members := make(map[ident.NodeID]ident.MemberID, len(nodes))
+	var t target
+	limits, _ := planner.FromSettings(c.Settings(), n.cfg.limits())
 	for _, node := range nodes {
 		if node.Member == 0 || node.State == placement.Dead {
 			continue
 		}
 		members[node.ID] = node.Member
-		state := node.State
-		switch {
-		case n.hears(node.ID):
-		case state == placement.Active:
-			state = placement.Suspect // no reason to make it a voter, nor to hurry it out
-		case state == placement.Inactive:
-			state = placement.Dead // it was drained and stopped
+		state, member := node.State, consensus.MemberID(node.Member)
+		switch behind, answers := lag(s, member); {
+		case !n.hears(node.ID):
+			switch state {
+			case placement.Active:
+				state = placement.Suspect // no reason to make it a voter, nor to hurry it out
+			case placement.Inactive, placement.Draining:
+				state = placement.Dead // it was stopped, drained or not
+			}
+		case s.Config.IsVoter(member):
+			if silent := n.mover.silence(s.Term, member, answers, n.exec.Now()); silent > limits.StuckAfter {
+				state = placement.Dead // the node is there, and its member does not answer
+			}
+		case state == placement.Active && (!answers || behind > caughtUpEntries):
+			state, t.unready = placement.Suspect, true
 		}
 		in = append(in, placement.Node{ID: node.ID, Zone: node.Zone, Weight: node.Weight, State: state})
 	}
@@ -366,7 +429,6 @@ func (n *Node) catalogueTarget(c *catalogue.Machine, s *consensus.Status) target
 	for _, v := range s.Config.Voters {
 		voting = append(voting, ident.NodeID(v.Node))
 	}
-	var t target
 	voter := make(map[ident.NodeID]bool)
 	for _, id := range placement.CatalogueVoters(in, voting) {
 		voter[id] = true

@@ -102,6 +102,7 @@ func (r *planRun) once(ctx context.Context, c *catalogue.Machine) time.Duration 
 	}
 	n.planner.report.Store(d.Report)
 	r.confirm, r.inspect = d.Confirm, d.Inspect
+	n.mover.look(ident.Catalogue, n.exec.Now()) // who should vote in it depends on who is heard, and answers
 	r.tell(c, &d)
 	if r.failed = r.carryOut(ctx, c, &d); r.failed != nil {
 		n.log.Warn("new targets could not be committed", "targets", len(d.Targets), "error", r.failed)

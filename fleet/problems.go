@@ -37,7 +37,7 @@ func (n *Node) problems(c *catalogue.Machine, nodes []catalogue.Node, ns names, 
 	if pause := planner.PauseIn(settings); pause != nil {
 		out = append(out, pausedProblem(pause))
 	}
-	if why := planner.Brake(nodes, limits.BrakePercent); why != "" {
+	if why := planner.Brake(c, nodes, limits.BrakePercent, n.hears); why != "" {
 		out = append(out, view.Problem{Kind: "repair_held", Thing: "fleet", Reason: why + ": members are not replaced meanwhile", Remedy: "bring the nodes back, or fleetctl node forget those that will not return"})
 	}
 	for i, g := range leaderless {

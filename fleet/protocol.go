@@ -37,10 +37,11 @@ const (
 	opAdmitTransfer                      // group(8): may its leader give way to the preferred one
 	opTransferOver                       // group(8): it did, or could not
 	opBalance                            // no body: what the planner says
+	opRejoin                             // group(8): the recovery for which its member is kept apart failed
 )
 
 func (o operation) String() string {
-	names := [...]string{"", "command", "register", "query", "read-index", "locate", "status", "transfer", "forward", "observe", "enter", "export", "leaders", "salvage", "seal", "configure", "found", "damaged", "admit-transfer", "transfer-over", "balance"}
+	names := [...]string{"", "command", "register", "query", "read-index", "locate", "status", "transfer", "forward", "observe", "enter", "export", "leaders", "salvage", "seal", "configure", "found", "damaged", "admit-transfer", "transfer-over", "balance", "rejoin"}
 	if int(o) < len(names) {
 		return names[o]
 	}

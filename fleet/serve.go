@@ -122,7 +122,7 @@ func (n *Node) serveRare(ctx context.Context, from ident.NodeID, b []byte) ([]by
 		return msgpack.Marshal(v)
 	}
 	switch op {
-	case opReadIndex, opStatus, opExport, opSalvage, opSeal, opConfigure:
+	case opReadIndex, opStatus, opExport, opSalvage, opRejoin, opSeal, opConfigure:
 		g, rest, err := decodeGroup(b)
 		if err != nil {
 			return nil, err
@@ -137,6 +137,9 @@ func (n *Node) serveRare(ctx context.Context, from ident.NodeID, b []byte) ([]by
 			return encode(n.exportHere(ctx, g))
 		case opSalvage:
 			return encode(n.salvageHere(ctx, g))
+		case opRejoin:
+			n.host.Rejoin(g)
+			return nil, nil
 		case opSeal:
 			return nil, n.sealHere(ctx, g, len(rest) > 0)
 		case opConfigure:

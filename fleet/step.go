@@ -12,6 +12,7 @@ import (
 type target struct {
 	voters, learners []consensus.Member
 	preferred        ident.NodeID // who should lead, 0 for whoever does
+	unready          bool         // there are nodes that could have been chosen, were they caught up
 }
 
 type stepKind uint8
@@ -31,6 +32,11 @@ type step struct {
 	reason string
 	// optional is a step that only makes things better: it can wait.
 	optional bool
+}
+
+// mustBeTrue tells whether a step would do harm if the target were an old one.
+func (s step) mustBeTrue() bool {
+	return s.kind == stepChange || s.kind == stepTransfer && !s.optional
 }
 
 // noStep is for a group that has its members.
@@ -55,7 +61,7 @@ func (s step) String() string {
 // joint change promotes them and removes those who leave, so that the group never
 // has fewer live voters than before. A leader that is to leave hands leadership
 // over first.
-func nextStep(s *consensus.Status, t target, self ident.NodeID, mayLead func(ident.NodeID) bool) step {
+func nextStep(s *consensus.Status, t target, self ident.NodeID, mayLead, hears func(ident.NodeID) bool) step {
 	cfg := &s.Config
 	switch {
 	case cfg.Joint() || s.ChangePending:
@@ -115,8 +121,11 @@ func nextStep(s *consensus.Status, t target, self ident.NodeID, mayLead func(ide
 	}
 	// 3. Leadership.
 	if selfLeaves {
-		if to, ok := successor(s, t, self, mayLead); ok {
-			return step{kind: stepTransfer, to: to, reason: "this node leaves the group"}
+		// Where all that stay are leaving their nodes as well, one of them leads meanwhile.
+		for _, can := range []func(ident.NodeID) bool{mayLead, hears} {
+			if to, ok := successor(s, t, self, can); ok {
+				return step{kind: stepTransfer, to: to, reason: "this node leaves the group"}
+			}
 		}
 		return step{kind: stepWait, reason: "nobody else can lead yet"}
 	}

@@ -49,6 +49,9 @@ func (n *Node) transferHere(ctx context.Context, r transferRequest) error {
 			}
 			change := catalogue.Target{Group: g.ID, IfEpoch: g.Epoch, Preferred: r.To,
 				Cause: catalogue.Cause{Kind: placement.Lead, Text: "an operator has node " + r.To.String() + " lead"}}
+			if g.Settled != g.Epoch && g.Cause.Kind != placement.Lead {
+				change.Cause = g.Cause // its members are on the move, and that is why
+			}
 			for _, m := range g.Target {
 				change.Members = append(change.Members, m.Node)
 			}

@@ -305,7 +305,11 @@ func (h *Host) Transfer(g ident.GroupID, to ident.NodeID, done func(error)) {
 
 // Campaign makes this node's member ask for an election now.
 func (h *Host) Campaign(g ident.GroupID) {
-	h.onLane(g, func(error) {}, func(m *member) { m.core.Campaign() })
+	h.onLane(g, func(error) {}, func(m *member) {
+		if m.apart == 0 {
+			m.core.Campaign()
+		}
+	})
 }
 
 // onLane runs f on the member's lane, or refuse where there is no live member.

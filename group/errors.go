@@ -44,6 +44,10 @@ var (
 	ErrStopped = errors.New("stopped: ask another node")
 	// ErrStale is returned when the member asked can not show that its state is fresh enough.
 	ErrStale = errors.New("the state here may be older than asked for: allow more, or ask the leader")
+	// ErrStateTooLarge is returned by Host.Salvage for a state of more bytes than asked for.
+	ErrStateTooLarge = errors.New("the state is too large to be recovered: bring the missing nodes back")
+	// ErrNoSalvage is returned by Host.Salvage for a member that leads or is just getting its state.
+	ErrNoSalvage = errors.New("nothing needs to be salvaged: look at the group again")
 	// ErrMalformed is returned for bytes that are not what the format says.
 	ErrMalformed = errors.New("malformed data")
 	// ErrUnknownVersion is returned for data in a format that this program does not know.

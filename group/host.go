@@ -94,6 +94,7 @@ type Host struct {
 
 	liveness liveness
 	broken   atomic.Pointer[error]
+	salvages atomic.Uint64 // counted, to tell them apart
 }
 
 // NewHost starts the lanes and workers of a host with no members yet; Resume

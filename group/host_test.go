@@ -168,7 +168,7 @@ func TestSleepingLeaderNoticesThatItsQuorumIsGone(t *testing.T) {
 		info, ok := c.host(leader).Info(g1)
 		return ok && !info.Asleep && info.Role != consensus.Leader
 	})
-	if s, err := c.host(leader).Salvage(t.Context(), g1); err != nil || s.Index == 0 {
+	if s, err := c.host(leader).Salvage(t.Context(), g1, 1<<20, time.Minute); err != nil || s.Index == 0 {
 		t.Errorf("salvaged %+v, %v", s, err)
 	}
 }

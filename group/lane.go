@@ -311,8 +311,7 @@ func (l *lane) turn(in *inbox) {
 	for _, w := range in.persisted {
 		for i, t := range w.tickets {
 			if m := w.members[i]; m.live() {
-				m.core.Persisted(t)
-				l.touch(m)
+				m.persisted(t)
 			}
 		}
 		w.release()
@@ -363,6 +362,9 @@ func (l *lane) tickAwake() {
 	now := l.host.exec.Monotonic()
 	l.stalled = l.host.diskStalled()
 	for _, m := range l.awake {
+		if m.apart != 0 {
+			continue
+		}
 		m.core.Tick(now)
 		m.checkTransfer()
 		l.touch(m)
@@ -379,7 +381,7 @@ func (l *lane) touch(m *member) {
 // step hands one message to its member.
 func (l *lane) step(in *inMessage) {
 	m := in.member
-	if !m.live() {
+	if !m.live() || m.apart != 0 {
 		return
 	}
 	msg, err := consensus.DecodeMessage(in.body)
@@ -411,7 +413,7 @@ func (l *lane) flush() {
 	for i := 0; i < len(l.touched); i++ {
 		m := l.touched[i]
 		m.touched = false
-		if !m.live() {
+		if !m.live() || m.apart != 0 {
 			continue
 		}
 		m.proposeWaiting()

@@ -28,6 +28,8 @@ type member struct {
 	begun   bool // it is on its lane; until then another goroutine builds it
 	stopped bool
 	failed  error
+	apart   uint64   // which Salvage keeps it apart, 0 while none does
+	late    []uint64 // writes that became durable meanwhile
 
 	waiting   []proposal               // to be proposed at the end of this turn
 	newReads  []func(ReadGrant, error) // to be asked at the end of this turn

@@ -341,7 +341,7 @@ func (h *Host) Snapshot(from ident.NodeID, header []byte, body io.Reader) error 
 
 // snapshotReceived offers a received snapshot to the core. It runs on the lane.
 func (m *member) snapshotReceived(from ident.NodeID, r received) {
-	if !m.live() || m.installing != nil || m.core.Installing() {
+	if !m.live() || m.apart != 0 || m.installing != nil || m.core.Installing() {
 		r.writer.Abort() // the leader sees that it is missing, and sends one again
 		return
 	}

@@ -108,10 +108,10 @@ func (l *ledger) verdict(e *groupEntry, n int32, c *Candidate, t *Target) (Verdi
 	case e.frozen && !c.Chosen:
 		return VerdictFrozen, "the group has no quorum: nothing of it moves"
 	case c.Chosen && c.Holds:
-		if node.State == Active {
+		if node.gets() {
 			return VerdictKept, "it holds a member, and what is there stays"
 		}
-		return VerdictKept, fmt.Sprintf("it is %s and keeps its member", node.State)
+		return VerdictKept, fmt.Sprintf("it is %s and keeps its member", node.condition())
 	case c.Chosen:
 		return VerdictAdded, t.Reason.Text
 	case c.Holds:
@@ -119,6 +119,8 @@ func (l *ledger) verdict(e *groupEntry, n int32, c *Candidate, t *Target) (Verdi
 			return VerdictLeaves, fmt.Sprintf("it is %s: its member goes", node.State)
 		}
 		return VerdictLeaves, t.Reason.Text
+	case node.State == Active && node.Returned:
+		return VerdictState, "it is back for a short while only: it gets members when it has stayed for longer"
 	case node.State != Active:
 		return VerdictState, fmt.Sprintf("it is %s: only active nodes get members", node.State)
 	}

@@ -88,3 +88,18 @@ func TestExplainSettled(t *testing.T) {
 		t.Errorf("verdicts %v", seen)
 	}
 }
+
+// Of a node that returned a short while ago it is said that this is why it gets nothing.
+func TestExplainANodeThatReturned(t *testing.T) {
+	in := planned(Input{Nodes: fleetOf(3, 3, 3), Groups: newGroups(30, 3)})
+	in.Nodes[0].Returned = true
+	x, _ := plannerOf(in).Explain(in.Groups[0].ID)
+	for _, c := range x.Candidates {
+		if c.ID != in.Nodes[0].ID {
+			continue
+		}
+		if want := map[bool]Verdict{true: VerdictKept, false: VerdictState}[c.Holds]; c.Verdict != want || !strings.Contains(c.Why, "back for a short while") {
+			t.Errorf("%+v", c)
+		}
+	}
+}

@@ -32,7 +32,10 @@ func (l *ledger) leaderFor(e *groupEntry) int32 {
 	rank := func(n *nodeEntry) int {
 		switch n.State {
 		case Active:
-			return n.share.fill()
+			if n.gets() {
+				return n.share.fill()
+			}
+			return 3
 		case Suspect:
 			return 3
 		case Joining:
@@ -152,7 +155,7 @@ func (l *ledger) stepsFrom(n int32, over bool, may func(g int32) bool, next []in
 	s.step++
 	first := len(next)
 	offer := func(node, g int32) {
-		if s.reached[node] == s.round || l.nodes[node].State != Active {
+		if s.reached[node] == s.round || !l.nodes[node].gets() {
 			return
 		}
 		if s.offered[node] != s.step {

@@ -204,7 +204,7 @@ func (l *ledger) refresh() {
 		for rank, n := range l.order {
 			node := &l.nodes[n]
 			node.rank, node.fill = int32(rank), none
-			if node.State == Active {
+			if node.gets() {
 				l.active = append(l.active, n)
 				l.zones[node.zone].active++
 			}

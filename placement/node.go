@@ -74,6 +74,21 @@ type Node struct {
 	Zone   string       `json:"zone"`   // failure domain; "" is a zone like any other
 	Weight int          `json:"weight"` // capacity relative to the others; less than 1 is taken as 1
 	State  State        `json:"state"`
+	// Returned says that an active node was gone, or its process began again, so short a
+	// while ago that nobody knows whether it stays: it keeps what it has of the groups and
+	// gets nothing yet, like a suspect one.
+	Returned bool `json:"returned,omitempty"`
+}
+
+// gets tells whether a node may get members and leaders.
+func (n *Node) gets() bool { return n.State == Active && !n.Returned }
+
+// condition is a node's state in a sentence.
+func (n *Node) condition() string {
+	if n.State == Active && n.Returned {
+		return "back for a short while only"
+	}
+	return n.State.String()
 }
 
 func (n Node) weight() uint64 { return uint64(min(max(n.Weight, 1), MaxWeight)) }
@@ -88,5 +103,5 @@ func (s State) votes() bool { return s.stays() || s == Draining || s == Inactive
 // of two entries with one identifier counts, whatever order they came in.
 func compareNodes(a, b Node) int {
 	return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(b.State, a.State),
-		cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.Weight, b.Weight))
+		cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.Weight, b.Weight), compareBools(a.Returned, b.Returned))
 }

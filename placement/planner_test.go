@@ -47,7 +47,7 @@ func (m *fleetModel) drawNode(t *rapid.T) {
 		ID:     rapid.SampledFrom(m.ids).Draw(t, "node"),
 		Zone:   fmt.Sprint("z", rapid.IntRange(1, 4).Draw(t, "zone")),
 		Weight: rapid.IntRange(1, 3).Draw(t, "weight"),
-		State:  rapid.SampledFrom(states).Draw(t, "state"),
+		State:  rapid.SampledFrom(states).Draw(t, "state"), Returned: rapid.IntRange(0, 4).Draw(t, "returned") == 0,
 	})
 }
 

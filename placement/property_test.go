@@ -26,7 +26,7 @@ func drawNodes(t *rapid.T) []Node {
 			ID:     ident.NodeID(i+1) * 0x9e3779b97f4a7c15,
 			Zone:   fmt.Sprint("z", rapid.IntRange(1, zones).Draw(t, "zone")),
 			Weight: rapid.IntRange(1, weights).Draw(t, "weight"),
-			State:  rapid.SampledFrom(states).Draw(t, "state"),
+			State:  rapid.SampledFrom(states).Draw(t, "state"), Returned: len(states) > 1 && rapid.IntRange(0, 4).Draw(t, "returned") == 0,
 		})
 	}
 	return nodes
@@ -62,7 +62,9 @@ func drawInput(t *rapid.T) Input {
 func nodeStates(nodes []Node) map[ident.NodeID]State {
 	states := make(map[ident.NodeID]State)
 	for _, n := range nodes {
-		states[n.ID] = n.State
+		if states[n.ID] = n.State; n.State == Active && !n.gets() {
+			states[n.ID] = Suspect // they are treated alike
+		}
 	}
 	return states
 }
@@ -74,7 +76,7 @@ func TestPropertyTargetsAreSound(t *testing.T) {
 		states := nodeStates(in.Nodes)
 		active := 0
 		for _, n := range in.Nodes {
-			if n.State == Active {
+			if n.gets() {
 				active++
 			}
 		}
@@ -111,6 +113,28 @@ func TestPropertyTargetsAreSound(t *testing.T) {
 			if target.Reason.Kind < Create || target.Reason.Kind > Lead || target.Reason.Text == "" {
 				t.Fatalf("reason %+v", target.Reason)
 			}
+		}
+	})
+}
+
+// A node that returned a short while ago is treated as a suspect one: it keeps what it
+// has and gets nothing.
+func TestPropertyAReturnedNodeIsTreatedAsASuspectOne(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		returned := drawInput(t)
+		suspect := returned
+		suspect.Nodes = slices.Clone(returned.Nodes)
+		for i := range suspect.Nodes {
+			if n := &suspect.Nodes[i]; n.State == Active && n.Returned {
+				n.State, n.Returned = Suspect, false
+			}
+		}
+		a, b := Plan(returned), Plan(suspect)
+		same := slices.EqualFunc(a.Targets, b.Targets, func(a, b Target) bool {
+			return a.Group == b.Group && slices.Equal(a.Members, b.Members) && a.Leader == b.Leader && a.Reason.Kind == b.Reason.Kind
+		})
+		if !same || !slices.Equal(a.Moves, b.Moves) {
+			t.Fatalf("%+v\nwith suspect nodes: %+v", a.Targets, b.Targets)
 		}
 	})
 }
@@ -164,7 +188,7 @@ func TestPropertySpread(t *testing.T) {
 			}
 			for _, a := range in.Nodes {
 				for _, b := range in.Nodes {
-					if a.State != Active || b.State != Active || !slices.Contains(g.Members, a.ID) || slices.Contains(g.Members, b.ID) {
+					if !a.gets() || !b.gets() || !slices.Contains(g.Members, a.ID) || slices.Contains(g.Members, b.ID) {
 						continue
 					}
 					if limit == 0 && use[a.Zone] >= use[b.Zone]+2 || limit > 0 && use[a.Zone] > limit && use[b.Zone] < limit {
@@ -305,7 +329,7 @@ func TestPropertyRankIsTheLibrarys(t *testing.T) {
 		}
 		byName, zones := make(map[string]Node), make(map[string]bool)
 		for _, n := range nodes {
-			if n.State == Active {
+			if n.gets() {
 				byName[n.ID.String()] = n
 				zones[n.Zone] = true
 			}

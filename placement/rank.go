@@ -18,7 +18,7 @@ import (
 func Rank(group string, nodes []Node) []ident.NodeID {
 	zones := make(map[string][]ident.NodeID)
 	for _, n := range canonicalNodes(nodes) {
-		if n.State == Active {
+		if n.gets() {
 			zones[n.Zone] = append(zones[n.Zone], n.ID)
 		}
 	}

@@ -14,7 +14,7 @@ func (l *ledger) setNode(node Node) {
 	if e.known && e.Node == node {
 		return
 	}
-	reopen := !e.known || e.State != node.State || e.Zone != node.Zone
+	reopen := !e.known || e.State != node.State || e.Returned != node.Returned || e.Zone != node.Zone
 	l.stale = true
 	l.changeNode(n, reopen, func(e *nodeEntry) {
 		e.Node, e.known, e.zone = node, true, l.zoneOf(node.Zone)

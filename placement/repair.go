@@ -120,8 +120,8 @@ func (l *ledger) surplus(e *groupEntry) int32 {
 func (l *ledger) looser(e *groupEntry, use []int32, i, j int32) bool {
 	a, b := &l.nodes[i], &l.nodes[j]
 	switch {
-	case (a.State == Active) != (b.State == Active):
-		return a.State != Active
+	case a.gets() != b.gets():
+		return !a.gets()
 	case use[a.zone] != use[b.zone]:
 		return use[a.zone] > use[b.zone]
 	case (i == e.leader) != (j == e.leader):

@@ -103,7 +103,7 @@ func (p *Planner) Skew() Skew {
 			MembersLeast: node.load.least, MembersMost: node.load.most}
 		row.MembersPermille, row.LeadersPermille = permille(row.Members, row.MembersFair), permille(row.Leaders, row.LeadersFair)
 		s.Nodes = append(s.Nodes, row)
-		if node.State == Active {
+		if node.gets() {
 			s.MembersPermille = max(s.MembersPermille, row.MembersPermille)
 			s.LeadersPermille = max(s.LeadersPermille, row.LeadersPermille)
 		}

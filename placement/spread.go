@@ -33,7 +33,7 @@ func (l *ledger) crowdedMember(e *groupEntry) (from, roomiest int32, can bool) {
 	use := l.zoneUse(e)
 	from = none
 	for _, i := range e.members {
-		if l.nodes[i].State == Active && (from == none || l.looser(e, use, i, from)) {
+		if l.nodes[i].gets() && (from == none || l.looser(e, use, i, from)) {
 			from = i
 		}
 	}
@@ -60,7 +60,7 @@ func (l *ledger) crowdedMember(e *groupEntry) (from, roomiest int32, can bool) {
 func (l *ledger) activeIn(e *groupEntry, zone int32) int {
 	active := 0
 	for _, n := range e.members {
-		if node := &l.nodes[n]; node.zone == zone && node.State == Active {
+		if node := &l.nodes[n]; node.zone == zone && node.gets() {
 			active++
 		}
 	}

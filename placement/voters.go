@@ -16,13 +16,14 @@ const catalogueName = "catalogue"
 //
 // Active nodes can vote, and so can suspect or joining ones that vote already:
 // they are not replaced on a suspicion, but never chosen. Present voters stay
-// as long as they can and spread allows. Draining voters, and then inactive ones, stay
-// where otherwise one node alone would vote: it would hold the only copy that counts,
-// and a drain may be taken back or never end. So the caller says of an inactive node
-// that is not heard that it is dead. Nothing changes while no node is active but some
-// are suspect: the vote must not be left to those alone. A draining or inactive voter
-// stays, alone, when no other node can vote; with nothing alive at all, current is
-// returned as it is.
+// as long as they can and spread allows. Draining voters stay where otherwise one node
+// alone would vote: it would hold the only copy that counts, and a drain may be taken
+// back or never end. So may one inactive voter beside two others that can vote, but
+// never more: the processes of inactive nodes end, and must not take a quorum with
+// them. The caller says of a draining or inactive node that is not heard that it is
+// dead. Nothing changes while no node is active but some are suspect: the vote must
+// not be left to those alone. With nobody to take the vote, those who drain or are
+// drained keep it; with nothing alive at all, current is returned as it is.
 func CatalogueVoters(nodes []Node, current []ident.NodeID) []ident.NodeID {
 	electorate := newElectorate(nodes, current)
 	want := 1
@@ -33,7 +34,7 @@ func CatalogueVoters(nodes []Node, current []ident.NodeID) []ident.NodeID {
 		want = 3
 	case able == 0:
 		return electorate.lastResort(current)
-	case able+len(electorate.leaving(current)) >= 3:
+	case able+len(electorate.reserve(current, able)) >= 3:
 		want = 3
 	case !electorate.anyActive():
 		return uniqueSorted(current)
@@ -48,7 +49,7 @@ func CatalogueVoters(nodes []Node, current []ident.NodeID) []ident.NodeID {
 	}
 	for electorate.even() {
 	}
-	for _, n := range electorate.leaving(current) {
+	for _, n := range electorate.reserve(current, len(electorate.chosen)) {
 		if len(electorate.chosen) < want {
 			electorate.add(n)
 		}
@@ -87,16 +88,23 @@ func (e *electorate) able() int {
 	return able
 }
 
-// leaving lists the voters of current that drain, and then those that are drained, by
-// identifier.
-func (e *electorate) leaving(current []ident.NodeID) []Node {
+// leaving lists the voters of current that are in a state, by identifier.
+func (e *electorate) leaving(state State, current []ident.NodeID) []Node {
 	var out []Node
-	for _, state := range [...]State{Draining, Inactive} {
-		for _, n := range e.nodes {
-			if n.State == state && slices.Contains(current, n.ID) {
-				out = append(out, n)
-			}
+	for _, n := range e.nodes {
+		if n.State == state && slices.Contains(current, n.ID) {
+			out = append(out, n)
 		}
+	}
+	return out
+}
+
+// reserve lists the voters of current that may go on voting beside so many others,
+// though they are leaving.
+func (e *electorate) reserve(current []ident.NodeID, others int) []Node {
+	out := e.leaving(Draining, current)
+	if drained := e.leaving(Inactive, current); others >= 2 && len(drained) > 0 {
+		out = append(out, drained[0])
 	}
 	return out
 }
@@ -181,16 +189,14 @@ func (e *electorate) even() bool {
 
 // lastResort keeps what lives of current when nobody else can vote.
 func (e *electorate) lastResort(current []ident.NodeID) []ident.NodeID {
-	for _, leaving := range []State{Draining, Inactive} {
-		for _, n := range e.nodes {
-			if n.State == leaving && slices.Contains(current, n.ID) {
-				return []ident.NodeID{n.ID}
-			}
-		}
+	var alive []ident.NodeID
+	for _, n := range append(e.leaving(Draining, current), e.leaving(Inactive, current)...) {
+		alive = append(alive, n.ID)
 	}
-	current = slices.Clone(current)
-	slices.Sort(current)
-	return slices.Compact(current)
+	if len(alive) > 0 {
+		current = alive
+	}
+	return uniqueSorted(current)
 }
 
 func points(n Node) uint64 { return score(hashGroup(catalogueName), hashNode(n.ID)) }

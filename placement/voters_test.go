@@ -44,6 +44,10 @@ func TestCatalogueVotersLastResort(t *testing.T) {
 	if got := CatalogueVoters(setState(nodes, 3, Draining), current); !slices.Equal(got, []ident.NodeID{3}) {
 		t.Errorf("only a draining node lives: %v", got)
 	}
+	whole := setState(setState(setState(fleetOf(3), 1, Draining), 2, Inactive), 3, Draining)
+	if got := CatalogueVoters(whole, current); !slices.Equal(got, current) {
+		t.Errorf("a whole fleet drains, its nodes will need each other when they start again: %v", got)
+	}
 	if got := CatalogueVoters(setState(nodes, 3, Dead), current); !slices.Equal(got, current) {
 		t.Errorf("nobody lives: %v", got)
 	}
@@ -57,6 +61,15 @@ func TestCatalogueVotersWhileADrainLeavesTooFew(t *testing.T) {
 	}
 	if got := CatalogueVoters(setState(three, 2, Inactive), current); !slices.Equal(got, current) {
 		t.Errorf("one of three is drained: %v", got)
+	}
+	if got := CatalogueVoters(setState(setState(three, 1, Draining), 2, Draining), current); !slices.Equal(got, current) {
+		t.Errorf("two of three drain: %v", got)
+	}
+	if got := CatalogueVoters(setState(setState(three, 1, Inactive), 2, Draining), current); !slices.Equal(got, []ident.NodeID{3}) {
+		t.Errorf("one of three is drained and another drains: when both are gone the third must do alone: %v", got)
+	}
+	if got := CatalogueVoters(setState(setState(three, 1, Inactive), 2, Inactive), current); !slices.Equal(got, []ident.NodeID{3}) {
+		t.Errorf("two of three are drained, and their processes end: %v", got)
 	}
 	if got := CatalogueVoters(setState(three, 2, Dead), current); len(got) != 1 || got[0] == 2 {
 		t.Errorf("one of three is drained and gone: %v", got)
@@ -99,14 +112,19 @@ func TestPropertyCatalogueVoters(t *testing.T) {
 		if able == 0 {
 			return
 		}
-		leaving, active := 0, 0
+		leaving, drained, active := 0, 0, 0
 		for _, n := range nodes {
-			if (n.State == Draining || n.State == Inactive) && slices.Contains(current, n.ID) {
+			switch votes := slices.Contains(current, n.ID); {
+			case n.State == Draining && votes:
 				leaving++
-			}
-			if n.State == Active {
+			case n.State == Inactive && votes:
+				drained = 1
+			case n.State == Active:
 				active++
 			}
+		}
+		if able >= 2 {
+			leaving += drained
 		}
 		if active == 0 && able < 3 && able+leaving < 3 {
 			if !slices.Equal(got, uniqueSorted(current)) {
@@ -129,6 +147,15 @@ func TestPropertyCatalogueVoters(t *testing.T) {
 			case voted && n.State != Active && !slices.Contains(current, n.ID):
 				t.Fatalf("%s node %s was chosen", n.State, n.ID)
 			}
+		}
+		going := 0
+		for _, n := range nodes {
+			if n.State == Inactive && slices.Contains(got, n.ID) {
+				going++
+			}
+		}
+		if going*2 >= len(got) {
+			t.Fatalf("of the voters %v, %d are drained: they may end and take the quorum with them", got, going)
 		}
 		// An active voter is never two above a zone with an active node to spare.
 		for _, a := range nodes {

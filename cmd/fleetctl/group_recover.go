@@ -14,8 +14,11 @@ func newGroupRecover(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "recover NAME",
 		Short: "Make a group that lost its quorum serve from what is left of it",
-		Long: "recover is for a group whose quorum is lost for good: it serves again from the most recent member that is\n" +
-			"left. Commands that were acknowledged may be lost. Bring back the missing nodes instead if that can be done.\n" +
+		Long: "recover is for a group whose quorum is lost for good: it serves again from the most complete member that can be\n" +
+			"reached, and members that return later are deleted. Commands that were acknowledged and that no reachable\n" +
+			"member had are lost. Bring back the missing nodes instead if that can be done.\n" +
+			"It is refused (exit code 6) while a member leads or a majority is there, while a node that may have a member is\n" +
+			"alive and does not answer, and for a state of more than 4 MiB; then nothing changes. It can be repeated.\n" +
 			"It asks for the group's name; in a script, --confirm NAME is that answer.",
 		Args:              arguments("NAME"),
 		ValidArgsFunction: a.completeGroups,

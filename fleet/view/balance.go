@@ -53,7 +53,7 @@ type BalanceQueue struct {
 
 // BalanceHold is what keeps some groups from moving now.
 type BalanceHold struct {
-	Hold   string `json:"hold"` // paused, braked, restless, full, after_members, moving, resting
+	Hold   string `json:"hold"` // paused, braked, no_quorum, restless, full, after_members, moving, resting
 	Groups int    `json:"groups"`
 	Means  string `json:"means"`
 }

@@ -215,5 +215,6 @@ type DrainProgress struct {
 	Stuck   int      `json:"stuck"`             // of Members: those that cannot leave as things are
 	Later   []string `json:"later,omitempty"`   // groups that leave later, with the reason
 	Blocked []string `json:"blocked,omitempty"` // groups that cannot leave, with the reason
+	Votes   bool     `json:"votes,omitempty"`   // nothing else is left, and the catalogue needs its vote until others have it
 	Done    bool     `json:"done"`
 }

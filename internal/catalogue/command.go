@@ -41,6 +41,7 @@ const (
 	kindDropArchive
 	kindSetSettings
 	kindRegisterHost // RegisterNode with Has
+	kindRecoverGroup
 )
 
 func newCommand(k kind) Command {
@@ -69,6 +70,8 @@ func newCommand(k kind) Command {
 		return new(DropArchive)
 	case kindSetSettings:
 		return new(SetSettings)
+	case kindRecoverGroup:
+		return new(RecoverGroup)
 	}
 	return nil
 }

@@ -54,22 +54,36 @@ func (a *AddGroup) apply(m *Machine, at moment) (func(*coder), error) {
 	if m.groups.Len() >= MaxGroups {
 		return nil, refuse(ErrLimit, "the fleet has %d groups: remove some first", m.groups.Len())
 	}
-	for _, node := range a.Members {
-		if _, err := m.node(node); err != nil {
-			return nil, err
-		}
+	if err := m.nodesKnown(a.Members); err != nil {
+		return nil, err
 	}
-	g := &Group{Name: a.Name, Type: a.Type, Config: a.Config, Initial: a.Initial}
+	g := &Group{Name: a.Name, Type: a.Type, Config: a.Config, Initial: a.Initial, Replicas: a.Replicas, Preferred: a.Preferred}
 	if a.RestoreArchive {
 		if err := a.restore(m, g); err != nil {
 			return nil, err
 		}
 	}
+	m.beginGroup(g, a.Members, at)
+	return groupResult(g), nil
+}
+
+// nodesKnown refuses nodes that are not registered.
+func (m *Machine) nodesKnown(nodes []ident.NodeID) error {
+	for _, node := range nodes {
+		if _, err := m.node(node); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beginGroup gives a new group its identifier and its first members, and publishes it.
+func (m *Machine) beginGroup(g *Group, members []ident.NodeID, at moment) {
 	g.ID = ident.GroupID(m.nextGroup)
 	m.nextGroup++
-	g.Replicas, g.Preferred, g.Created, g.Since = a.Replicas, a.Preferred, at.time, at.time
+	g.Created, g.Since = at.time, at.time
 	g.NextMember, g.Epoch = 1, 1
-	nodes := slices.Clone(a.Members)
+	nodes := slices.Clone(members)
 	slices.Sort(nodes)
 	for _, node := range nodes {
 		g.First = append(g.First, Member{ID: ident.MemberID(g.NextMember), Node: node})
@@ -79,7 +93,6 @@ func (a *AddGroup) apply(m *Machine, at moment) (func(*coder), error) {
 	g.Target, g.Configured, g.ConfiguredIndex, g.Settled, g.SettledNext = g.First, g.First, 1, g.Epoch, g.NextMember
 	g.FirstConfig = g.Config
 	m.putGroup(g)
-	return groupResult(g), nil
 }
 
 // restore takes what the archive of g's name has, and the archive away.

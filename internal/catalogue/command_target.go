@@ -17,7 +17,8 @@ type Target struct {
 	Preferred ident.NodeID // one of Members, or 0
 	Cause     Cause
 	// Rest is for how long, in ns of log time, nothing that can wait should give the
-	// group another target. Back says that this takes back a move that failed.
+	// group another target. Back says that this takes back a move that failed. Where only
+	// the preferred leader changes, a rest goes on, and what failed stays so.
 	Rest int64
 	Back bool
 }
@@ -115,13 +116,17 @@ func (m *Machine) setTarget(t Target, now int64) TargetOutcome {
 	if next.Preferred == g.Preferred && slices.Equal(next.Target, g.Target) {
 		return outcome
 	}
-	next.Named = g.named(next.Target)
+	next.keep(g)
 	next.Epoch++
-	next.Cause, next.Since, next.RestUntil, next.Back = t.Cause, now, 0, t.Back
+	next.Cause, next.Since = t.Cause, now
+	if !slices.Equal(next.Target, g.Target) {
+		next.RestUntil, next.Back = 0, false // a rest, and a failure, is of the members
+	}
 	if t.Rest > 0 {
-		next.RestUntil = now + min(t.Rest, math.MaxInt64-max(now, 0))
+		next.RestUntil = max(next.RestUntil, now+min(t.Rest, math.MaxInt64-max(now, 0)))
 	}
 	if t.Back {
+		next.Back = true
 		next.Failures++
 	}
 	m.putGroup(&next)
@@ -163,7 +168,8 @@ func (s *SetTargets) Result(result []byte) ([]TargetOutcome, error) {
 // committed. Until an epoch is reported, a member that its target lacks may still
 // vote, and must not be deleted. Once the present one is, every member that had an
 // identifier by then (below SettledNext) and is in neither Target nor Configured is
-// out of the group for ever, whatever the target becomes later.
+// out of the group for ever, whatever the target becomes later. SettledNext goes back
+// to a member that was listed again and is no more: it may have come back meanwhile.
 type Report struct {
 	Group   ident.GroupID
 	Index   uint64
@@ -229,23 +235,27 @@ func (r *Report) apply(m *Machine, _ moment) (func(*coder), error) {
 		if !g.Back {
 			next.Failures = 0
 		}
+	} else {
+		next.keep(g)
 	}
 	m.putGroup(&next)
 	return groupResult(&next), nil
 }
 
-// named lists the members that may have begun on their nodes, and that a new target and
-// the configuration do not have. If a later target has such a node, the same member goes
-// on there: a node cannot host two members of a group, and keeps the one until it is
-// certain that it does not count.
-func (g *Group) named(target []Member) []Member {
-	var named []Member
-	for _, m := range slices.Concat(g.Named, g.Target) {
-		if uint64(m.ID) >= g.SettledNext && !slices.Contains(target, m) && !slices.Contains(g.Configured, m) && !slices.Contains(named, m) && len(named) < MaxNodes {
-			named = append(named, m)
+// keep names the members that were listed before and are not any more, for as long as
+// they may have begun on their nodes and vote: until the present epoch is reported. An
+// earlier one says nothing of them: a target in between may have had them. If a later
+// target has such a node, the same member goes on there: a node cannot host two members
+// of a group, and keeps the one until it is certain that it does not count.
+func (g *Group) keep(before *Group) {
+	g.Named = nil
+	for _, m := range slices.Concat(before.Named, before.Target, before.Configured) {
+		if slices.Contains(g.Target, m) || slices.Contains(g.Configured, m) || slices.Contains(g.Named, m) || len(g.Named) == MaxNodes {
+			continue
 		}
+		g.Named = append(g.Named, m)
+		g.SettledNext = min(g.SettledNext, uint64(m.ID))
 	}
-	return named
 }
 
 // notLetGo leaves out the members that were accounted for and are listed no more.

@@ -17,8 +17,9 @@ func FuzzApply(f *testing.F) {
 		"remove-group": &RemoveGroup{Name: "b", Keep: &Archive{State: []byte("last"), Term: 1, Index: 2}}, "update-group": &UpdateGroup{Name: "b"},
 		"set-targets": &SetTargets{Targets: []Target{{Group: 2, IfEpoch: 1, Members: []ident.NodeID{1}}}},
 		"report":      &Report{Group: 2, Index: 2, Members: []Member{{1, 1}}}, "drop-archive": &DropArchive{Name: "a"},
-		"set-settings": &SetSettings{Settings: map[string]string{"a": "b"}},
-		"restore":      &AddGroup{Name: "a", Type: "t", Replicas: 1, Members: []ident.NodeID{1}, RestoreArchive: true},
+		"set-settings":  &SetSettings{Settings: map[string]string{"a": "b"}},
+		"recover-group": &RecoverGroup{Name: "b", IfID: 3, State: []byte("s"), Members: []ident.NodeID{1}, Text: "t"},
+		"restore":       &AddGroup{Name: "a", Type: "t", Replicas: 1, Members: []ident.NodeID{1}, RestoreArchive: true},
 	} {
 		b, err := Encode(command)
 		if err != nil {

@@ -264,7 +264,7 @@ func TestSetTargetsAndReport(t *testing.T) {
 	}
 	// Now it is removed, and then returns: another member.
 	f.must(&SetTargets{Targets: []Target{{Group: a.ID, IfEpoch: 3, Members: []ident.NodeID{1, 2}}}})
-	f.must(&Report{Group: a.ID, Index: 50, Members: []Member{{2, 2}, {1, 1}}})
+	f.must(&Report{Group: a.ID, Index: 50, Members: []Member{{2, 2}, {1, 1}}, Epoch: 4})
 	if hosts(f.m, 3, a.ID) || hosts(f.m, 5, a.ID) {
 		t.Error("nodes 3 and 5 host the group no more")
 	}
@@ -273,7 +273,7 @@ func TestSetTargetsAndReport(t *testing.T) {
 	if m, ok := g.MemberOn(3); !ok || m.ID != 5 || g.NextMember != 6 {
 		t.Errorf("%+v", g)
 	}
-	if g.Settled != 1 || g.Epoch != 5 {
+	if g.Settled != 4 || g.Epoch != 5 {
 		t.Errorf("settled %d of epoch %d", g.Settled, g.Epoch)
 	}
 	// The same configuration may settle a newer target, not one to come.
@@ -293,6 +293,48 @@ func TestSetTargetsAndReport(t *testing.T) {
 		t.Errorf("%+v", g)
 	}
 	f.refused(&Report{Group: 99, Index: 1, Members: []Member{{1, 1}}}, ErrNoGroup)
+}
+
+// A group goes to another node, is told to come back, and then to go after all. The
+// member that it was told to come back to may have become a voter again meanwhile:
+// whether the first move is reported before the last target is set or after it, the
+// member is accounted for only when the last one is reached.
+func TestAMemberThatWasListedAgainIsNotLetGo(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		f := newFixture(t, 2)
+		g := f.add("g", 1)
+		first := g.First[0]
+		target := func(epoch uint64, node ident.NodeID) {
+			t.Helper()
+			f.must(&SetTargets{Targets: []Target{{Group: g.ID, IfEpoch: epoch, Members: []ident.NodeID{node}}}})
+			g, _ = f.m.Group("g")
+		}
+		report := func(index, epoch uint64, m Member) {
+			t.Helper()
+			f.must(&Report{Group: g.ID, Index: index, Epoch: epoch, Members: []Member{m}})
+			g, _ = f.m.Group("g")
+		}
+		target(1, 2)
+		second := g.Target[0]
+		target(2, 1)
+		if late {
+			target(3, 2)
+			report(26, 2, second)
+		} else {
+			report(26, 2, second)
+			target(3, 2)
+		}
+		if uint64(first.ID) < g.SettledNext {
+			t.Errorf("report late %t: member %s counts as accounted for, and the target of epoch 3 had it: %+v", late, first.ID, *g)
+		}
+		if m, ok := g.MemberOn(1); !ok || m != first {
+			t.Errorf("report late %t: node 1 would host member %+v, it may host %+v still", late, m, first)
+		}
+		report(32, 4, second)
+		if uint64(first.ID) >= g.SettledNext || len(g.Named) > 0 {
+			t.Errorf("report late %t: the last target is reached, member %s is out: %+v", late, first.ID, *g)
+		}
+	}
 }
 
 // The record says why a target was set, since when, until when the group rests, and
@@ -364,6 +406,42 @@ func TestAMemberThatMayHaveBegunGoesOn(t *testing.T) {
 	f.must(&Report{Group: a.ID, Index: 9, Epoch: g.Epoch, Members: a.First})
 	if g = set(1, 2, 4); g.Target[2] != (Member{6, 4}) {
 		t.Errorf("a member that was let go goes on: %+v", g)
+	}
+}
+
+// Another preferred leader alone neither ends a rest nor takes back that a move failed.
+func TestAnotherLeaderDoesNotEndARest(t *testing.T) {
+	f := newFixture(t, 4)
+	a := f.add("a", 1, 2, 3)
+	set := func(change Target) *Group {
+		t.Helper()
+		g, _ := f.m.Group("a")
+		change.Group, change.IfEpoch = g.ID, g.Epoch
+		f.must(&SetTargets{Targets: []Target{change}})
+		g, _ = f.m.Group("a")
+		return g
+	}
+	settle := func(g *Group) *Group {
+		t.Helper()
+		f.must(&Report{Group: g.ID, Index: 10 + g.Epoch, Epoch: g.Epoch, Members: g.Target})
+		g, _ = f.m.Group("a")
+		return g
+	}
+	moved := settle(set(Target{Members: []ident.NodeID{2, 3, 4}, Preferred: 2, Rest: 1_000_000}))
+	led := set(Target{Members: []ident.NodeID{2, 3, 4}, Preferred: 3, Cause: Cause{Kind: placement.Lead}})
+	if led.Epoch == moved.Epoch || led.Preferred != 3 || led.RestUntil != moved.RestUntil {
+		t.Errorf("it rested until %d; with another leader: %+v", moved.RestUntil, led)
+	}
+	if longer := set(Target{Members: []ident.NodeID{2, 3, 4}, Preferred: 4, Rest: 2_000_000}); longer.RestUntil != longer.Since+2_000_000 {
+		t.Errorf("a longer rest: %+v", longer)
+	}
+	failed := settle(set(Target{Members: a.TargetNodes(), Preferred: 1, Back: true, Rest: 1_000_000}))
+	led = settle(set(Target{Members: a.TargetNodes(), Preferred: 2}))
+	if !led.Back || led.Failures != 1 || led.RestUntil != failed.RestUntil {
+		t.Errorf("its move failed, and it rests until %d; with another leader: %+v", failed.RestUntil, led)
+	}
+	if next := set(Target{Members: []ident.NodeID{2, 3, 4}}); next.Back || next.RestUntil != 0 || next.Failures != 1 {
+		t.Errorf("the next try: %+v", next)
 	}
 }
 

@@ -24,7 +24,7 @@ func drawCommand(t *rapid.T) Command {
 	number := func(most int) uint64 { return uint64(rapid.IntRange(1, most).Draw(t, "number")) }
 	some := func() []byte { return rapid.SampledFrom([][]byte{nil, {}, []byte("bytes")}).Draw(t, "bytes") }
 	state := func() placement.State { return placement.State(rapid.IntRange(0, 5).Draw(t, "state")) }
-	switch rapid.IntRange(0, 13).Draw(t, "command") {
+	switch rapid.IntRange(0, 14).Draw(t, "command") {
 	case 0, 1:
 		return &RegisterNode{ID: node(), Name: "n", Zone: "z", Weight: 1}
 	case 2:
@@ -57,6 +57,8 @@ func drawCommand(t *rapid.T) Command {
 		return report
 	case 12:
 		return &DropArchive{Name: name()}
+	case 13:
+		return &RecoverGroup{Name: name(), IfID: group(), State: some(), Members: nodes(), Text: "t"}
 	}
 	return &SetSettings{Settings: map[string]string{name(): fmt.Sprint(number(3)), name(): ""}}
 }

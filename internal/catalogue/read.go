@@ -110,6 +110,13 @@ func (m *Machine) HostedBy(node ident.NodeID) []*Group {
 	return m.hosted.of(node)
 }
 
+// NumHosted is how many groups HostedBy would list.
+func (m *Machine) NumHosted(node ident.NodeID) int {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.hosted.count(node)
+}
+
 // Archive returns the archive of a name, and whether there is one.
 func (m *Machine) Archive(name string) (*Archive, bool) {
 	m.mu.RLock()

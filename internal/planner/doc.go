@@ -13,8 +13,9 @@
 // decisions. What must outlive the node that leads is in the catalogue: states of
 // nodes and since when, targets with their causes, rests and failures, limits and the
 // pause. A planner that begins anew goes on from there; all that it lost is which
-// moves were done lately, and how long the nodes have been restless, so that the
-// longest wait for quiet begins once more.
+// moves were done lately, how far late ones had come, so that it looks at them for a
+// while before it gives them up, and how long the nodes have been restless, so that
+// the longest wait for quiet begins once more.
 //
 // A Planner is not safe for concurrent use; a [Report] is never changed once it was
 // given out.

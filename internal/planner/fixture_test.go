@@ -77,8 +77,9 @@ func (f *fleet) add(name string) {
 func (f *fleet) after(d time.Duration) { f.now = f.now.Add(d) }
 
 // silence has gossip hear nothing of a node any more; hear has it heard again.
-func (f *fleet) silence(id ident.NodeID) { f.hearing[id] = Hearing{Since: f.now} }
-func (f *fleet) hear(id ident.NodeID)    { f.hearing[id] = Hearing{Alive: true, Since: f.now} }
+func (f *fleet) silence(id ident.NodeID)    { f.hearing[id] = Hearing{Since: f.now} }
+func (f *fleet) hear(id ident.NodeID)       { f.hearing[id] = Hearing{Alive: true, Since: f.now} }
+func (f *fleet) hears(id ident.NodeID) bool { return f.hearing[id].Alive }
 
 // decide has the planner decide, and does nothing of it.
 func (f *fleet) decide() Decision {

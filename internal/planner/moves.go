@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -17,7 +18,7 @@ const leadBatch = 64
 // first, and so many as may move at once.
 func (p *Planner) replan(d *decision) {
 	r := d.report
-	members, leads := p.book.onTheMove()
+	members, leads := d.onTheMove(&p.book)
 	r.Moving, r.Leading, r.MoveLimit = members, leads, d.limits.MovesFor(len(d.nodes))
 	if p.book.plan == nil {
 		if p.nextPlan.After(d.Now) && p.last != nil {
@@ -31,12 +32,15 @@ func (p *Planner) replan(d *decision) {
 	plan := p.book.best()
 	r.Infeasible = plan.Infeasible
 	room, leadRoom := r.MoveLimit-members-len(d.Targets), leadBatch-leads
+	stalled := maps.Clone(d.stalled)
 	membersLeft := false // a member's move that could begin, and waits for nothing but room or quiet
 	for _, t := range plan.Targets {
 		g := p.book.groups[t.Group]
 		if g == nil || d.taken[t.Group] || len(t.Members) == 0 {
 			continue // a group that no node can have stays with what it has
 		}
+		moves := g.Settled != g.Epoch && g.Cause.Kind != placement.Lead && !stalled[t.Group]
+		delete(stalled, t.Group)
 		kind := t.Reason.Kind
 		lead := kind == placement.Lead
 		// A group that waits for a leader that was given up begins to move its members like one at rest.
@@ -49,10 +53,10 @@ func (p *Planner) replan(d *decision) {
 		case lead && leadRoom <= 0, begins && room <= 0:
 			hold = HeldFull
 		}
-		if !lead && hold != HeldResting && hold != HeldMoving {
+		if !lead && hold != HeldResting && hold != HeldMoving && hold != HeldNoQuorum {
 			membersLeft = true
 		}
-		r.count(kind, hold, g.Settled != g.Epoch && g.Cause.Kind != placement.Lead)
+		r.count(kind, hold, moves)
 		if hold != "" {
 			continue
 		}
@@ -63,6 +67,9 @@ func (p *Planner) replan(d *decision) {
 			room--
 		}
 		d.target(d.newTarget(g, t))
+	}
+	for range stalled {
+		r.stall()
 	}
 	p.awaitRested(d, plan)
 	r.finish(d, &p.done)
@@ -108,6 +115,8 @@ func (d *decision) hold(g *catalogue.Group, kind placement.Kind) Hold {
 		return HeldPaused
 	case d.brake != "" && !asked(kind):
 		return HeldBraked
+	case d.lacksQuorum(g):
+		return HeldNoQuorum
 	case g.Settled != g.Epoch && (kind != placement.Repair || !d.hopeless(g)):
 		return HeldMoving // one change of a group at a time, unless it can never end
 	case d.rests(g, kind):
@@ -169,15 +178,41 @@ func (d *decision) node(id ident.NodeID) (*catalogue.Node, bool) {
 	return &d.nodes[at], true
 }
 
+// lacksQuorum tells whether most of a group's voters are not heard. Then no step of a
+// move is possible, and to begin one would only hide what is lost.
+func (d *decision) lacksQuorum(g *catalogue.Group) bool {
+	heard := 0
+	for _, m := range g.Configured {
+		if d.hears(m.Node) {
+			heard++
+		}
+	}
+	return len(g.Configured) > 0 && 2*heard <= len(g.Configured)
+}
+
 // onTheMove counts the groups whose target is not reached: those that get other
-// members, and those that only get another preferred leader.
-func (b *book) onTheMove() (members, leads int) {
-	for _, g := range b.moving {
-		if g.Cause.Kind == placement.Lead {
+// members, and those that only get another preferred leader. Those that have no quorum
+// wait for their voters, and not for a place among the others.
+func (d *decision) onTheMove(b *book) (members, leads int) {
+	for id, g := range b.moving {
+		switch lead := g.Cause.Kind == placement.Lead; {
+		case d.lacksQuorum(g):
+			if !lead {
+				d.stalled = with(d.stalled, id)
+			}
+		case lead:
 			leads++
-		} else {
+		default:
 			members++
 		}
 	}
 	return members, leads
+}
+
+func with(set map[ident.GroupID]bool, id ident.GroupID) map[ident.GroupID]bool {
+	if set == nil {
+		set = make(map[ident.GroupID]bool)
+	}
+	set[id] = true
+	return set
 }

@@ -55,6 +55,7 @@ type Planner struct {
 	book book
 
 	anchor, anchorLog time.Time // the log time at a moment of the node that leads
+	began             time.Time // when this planner decided for the first time; of the log
 
 	nodes    string    // the nodes as they were last looked at
 	quiet    time.Time // since when they are like that; of the log, as the next
@@ -81,10 +82,14 @@ func (p *Planner) Decide(v View) Decision {
 	settings := v.Catalogue.Settings()
 	limits, broken := FromSettings(settings, v.Limits)
 	nodes := v.Catalogue.Nodes()
-	d := decision{View: v, limits: limits, nodes: nodes, pause: PauseIn(settings), brake: Brake(nodes, limits.BrakePercent)}
+	d := decision{View: v, limits: limits, nodes: nodes, pause: PauseIn(settings)}
+	d.brake = Brake(v.Catalogue, nodes, limits.BrakePercent, d.hears)
 	d.report = &Report{At: v.Now, Pause: d.pause, Brake: d.brake, Limits: limits, BrokenLimits: broken}
 	d.log = p.logTime(&d)
 	d.Time = d.log.UnixNano()
+	if p.began.IsZero() {
+		p.began = d.log
+	}
 	d.judge()
 	if p.worked {
 		p.nextPlan, p.worked = p.workedAt.Add(v.Took+max(planPause, planShare*v.Took)), false
@@ -111,7 +116,11 @@ type decision struct {
 	quietFrom time.Time // when what can wait may move; of the log
 	report    *Report
 	taken     map[ident.GroupID]bool // groups that already have a new target
+	stalled   map[ident.GroupID]bool // groups whose members are on the move, without a quorum
 }
+
+// hears tells whether gossip hears a node.
+func (d *decision) hears(id ident.NodeID) bool { return d.Hearing[id].Alive }
 
 // logTime is the present time of the catalogue's log. That stands still between commands,
 // and for longer when a clock that was ahead had led; so it goes on from the last one by
@@ -146,10 +155,7 @@ func (d *decision) by(at time.Time) {
 }
 
 func (d *decision) target(t catalogue.Target) {
-	if d.taken == nil {
-		d.taken = make(map[ident.GroupID]bool)
-	}
-	d.taken[t.Group] = true
+	d.taken = with(d.taken, t.Group)
 	d.Targets = append(d.Targets, t)
 }
 

@@ -100,6 +100,84 @@ func TestANodeIsGivenUpByTheWordOfSeveral(t *testing.T) {
 	}
 }
 
+// A node that falls while it drains, or before it is active again, is given up like
+// any other, and its members are replaced.
+func TestANodeThatFallsWhileItDrainsOrJoinsIsGivenUp(t *testing.T) {
+	for _, state := range []placement.State{placement.Draining, placement.Joining} {
+		t.Run(state.String(), func(t *testing.T) {
+			f := newFleet(t, 6, 3, 30)
+			f.finish()
+			f.after(time.Hour)
+			f.apply(&catalogue.SetNodeState{ID: 1, To: state})
+			f.silence(1)
+			held := f.do().Targets
+			f.after(f.limits.PurgeAfter - time.Second)
+			if d := f.do(); len(d.Confirm) != 0 || f.state(1) != state || f.loads()[1] == 0 {
+				t.Fatalf("a second too early it is %s: %+v", f.state(1), d)
+			}
+			f.after(time.Second)
+			if d := f.do(); len(d.Confirm) != 1 || d.Confirm[0] != 1 {
+				t.Fatalf("the others are asked: %+v", d)
+			}
+			f.missed = map[ident.NodeID]bool{1: true}
+			if f.do(); f.state(1) != placement.Dead {
+				t.Fatalf("it is %s although all miss it; %d groups began to leave it", f.state(1), len(held))
+			}
+			f.missed = nil
+			f.finish()
+			if n := f.loads()[1]; n != 0 {
+				t.Errorf("the dead node should still have %d members", n)
+			}
+		})
+	}
+}
+
+// One that comes back in time goes on to drain, or to join.
+func TestANodeThatFallsForAWhileWhileItDrainsIsNotGivenUp(t *testing.T) {
+	f := newFleet(t, 6, 3, 30)
+	f.finish()
+	f.apply(&catalogue.SetNodeState{ID: 1, To: placement.Draining})
+	f.silence(1)
+	f.do()
+	f.after(f.limits.PurgeAfter - time.Second)
+	f.hear(1)
+	f.do()
+	f.after(time.Hour)
+	if d := f.do(); len(d.Confirm) != 0 || f.state(1) != placement.Draining {
+		t.Fatalf("it is %s: %+v", f.state(1), d)
+	}
+	if f.finish(); f.state(1) != placement.Inactive {
+		t.Errorf("it is %s", f.state(1))
+	}
+}
+
+// Nodes that fall while they drain count for the brake, and so do those that were to come
+// back with their members. A new node that falls before it had anything does not.
+func TestTheBrakeCountsWhoFallsWhileItDrainsOrJoins(t *testing.T) {
+	f := newFleet(t, 12, 3, 120)
+	f.finish()
+	for id, state := range map[ident.NodeID]placement.State{1: placement.Draining, 2: placement.Joining, 3: placement.Suspect} {
+		f.apply(&catalogue.SetNodeState{ID: id, To: state})
+	}
+	if brake := f.decide().Report.Brake; brake != "" {
+		t.Fatalf("one node is gone: %q", brake)
+	}
+	f.silence(1)
+	f.silence(2)
+	f.silence(3)
+	if brake, want := f.do().Report.Brake, "3 of 12 nodes are gone, which is more than 20 %"; brake != want {
+		t.Fatalf("%q, want %q", brake, want)
+	}
+	f = newFleet(t, 6, 3, 30)
+	for id := ident.NodeID(7); id < 10; id++ {
+		f.apply(&catalogue.RegisterNode{ID: id, Name: fmt.Sprint("n", id), Zone: "z0", Weight: 1})
+		f.silence(id)
+	}
+	if brake := f.do().Report.Brake; brake != "" {
+		t.Errorf("three nodes fell that had nothing yet: %q", brake)
+	}
+}
+
 // A node that returns keeps its members and is trusted with new ones after a while.
 func TestANodeThatReturnsIsTrustedAfterAWhile(t *testing.T) {
 	f := newFleet(t, 6, 3, 60)
@@ -285,6 +363,34 @@ func TestASlowMoveIsNotGivenUp(t *testing.T) {
 	}
 	if g, _ := f.c.GroupByID(id); g.Failures != 0 || g.Settled == g.Epoch {
 		t.Errorf("%+v", g)
+	}
+}
+
+// A move that makes progress is left alone by the next planner too, which knows nothing
+// of the progress before its time.
+func TestASlowMoveIsNotGivenUpByTheNextPlanner(t *testing.T) {
+	f := newFleet(t, 5, 1, 20)
+	f.join(6, "z0")
+	f.after(time.Hour)
+	id := f.do().Targets[0].Group
+	g, _ := f.c.GroupByID(id)
+	var last Decision
+	for left := uint64(1_000_000); left > 1_000_000-3600; left-- {
+		for _, other := range f.c.Groups("", 0) {
+			if other.ID != id {
+				f.settle(other.Name)
+			}
+		}
+		if f.lag = nil; slices.Contains(last.Inspect, id) {
+			f.lag = map[ident.GroupID]uint64{id: left}
+		}
+		if left%1200 == 0 { // longer than Limits.StuckAfter
+			f.planner, last = Planner{}, Decision{}
+		}
+		f.after(time.Second)
+		if last = f.do(); f.group(g.Name).Epoch != g.Epoch {
+			t.Fatalf("given up: %+v", f.group(g.Name))
+		}
 	}
 }
 

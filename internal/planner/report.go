@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/placement"
 )
 
@@ -14,6 +15,7 @@ type Hold string
 const (
 	HeldPaused       Hold = "paused"        // by an operator
 	HeldBraked       Hold = "braked"        // too much of the fleet is gone at once
+	HeldNoQuorum     Hold = "no_quorum"     // most of its voters are not heard: no step of a move is possible
 	HeldRestless     Hold = "restless"      // nodes came or went a moment ago
 	HeldFull         Hold = "full"          // as many move already as may
 	HeldAfterMembers Hold = "after_members" // leaders follow when members have moved
@@ -28,6 +30,7 @@ var Holds = []struct {
 }{
 	{HeldPaused, "an operator paused all moves"},
 	{HeldBraked, "too much of the fleet is gone at once"},
+	{HeldNoQuorum, "most voters of the group are not heard: it can move when they are back"},
 	{HeldRestless, "nodes came or went a moment ago"},
 	{HeldFull, "as many groups move already as may"},
 	{HeldAfterMembers, "leaders follow when the members have moved"},
@@ -44,13 +47,17 @@ type Holder struct {
 }
 
 // HolderOf looks at a catalogue with the limits that hold where its settings do not say
-// otherwise.
-func HolderOf(c *catalogue.Machine, given Limits, now time.Time) *Holder {
+// otherwise. hears tells whether gossip hears a node.
+func HolderOf(c *catalogue.Machine, given Limits, now time.Time, hears func(ident.NodeID) bool) *Holder {
 	settings, nodes := c.Settings(), c.Nodes()
 	limits, _ := FromSettings(settings, given)
 	log := time.Unix(0, max(now.UnixNano(), c.Time()))
-	h := &Holder{Pause: PauseIn(settings), Brake: Brake(nodes, limits.BrakePercent)}
-	h.d = decision{View: View{Now: now, Catalogue: c}, limits: limits, nodes: nodes, pause: h.Pause, brake: h.Brake, log: log}
+	h := &Holder{Pause: PauseIn(settings), Brake: Brake(c, nodes, limits.BrakePercent, hears)}
+	hearing := make(map[ident.NodeID]Hearing, len(nodes))
+	for i := range nodes {
+		hearing[nodes[i].ID] = Hearing{Alive: hears(nodes[i].ID)}
+	}
+	h.d = decision{View: View{Now: now, Catalogue: c, Hearing: hearing}, limits: limits, nodes: nodes, pause: h.Pause, brake: h.Brake, log: log}
 	return h
 }
 
@@ -72,14 +79,15 @@ type Report struct {
 	Limits       Limits
 	BrokenLimits error // settings that this program cannot read
 
-	Moving, MoveLimit int // groups whose members move
+	Moving, MoveLimit int // groups whose members move; without those that have no quorum
+	Stalled           int // groups on the move without a quorum that placement would not change further
 	Leading           int // groups of which only the preferred leader is new, and does not lead yet
 	Started           int // targets of this decision
 	// Uncommitted is why targets that were decided last could not be committed; nil when
 	// they could.
 	Uncommitted error
 	// Queue counts the groups that placement would change, by cause, and Held those of
-	// them that do not begin now, by what keeps them.
+	// them that do not begin now, by what keeps them. Held counts the Stalled ones as well.
 	Queue map[placement.Kind]int
 	Held  map[Hold]int
 	again int // groups of Queue whose members are on the way to an earlier target: they are in Moving too
@@ -95,13 +103,13 @@ type Report struct {
 
 // Left is how many groups still have to move their members, those on the way included.
 func (r *Report) Left() int {
-	left := r.Moving
+	left := r.Moving + r.Stalled
 	for kind, n := range r.Queue {
 		if kind != placement.Lead {
 			left += n
 		}
 	}
-	return max(left-r.again, r.Moving)
+	return max(left-r.again, r.Moving+r.Stalled)
 }
 
 // count takes a group in that placement would change; moves says that its members are
@@ -126,6 +134,16 @@ func (r *Report) count(kind placement.Kind, hold Hold, moves bool) {
 // queued takes over what the last decision found, where nothing is planned anew.
 func (r *Report) queued(last *Report) {
 	r.Infeasible, r.Queue, r.Held, r.RestsUntil, r.again = last.Infeasible, last.Queue, last.Held, last.RestsUntil, last.again+last.begun
+	r.Stalled = last.Stalled
+}
+
+// stall counts a group that is on the move and without a quorum.
+func (r *Report) stall() {
+	if r.Held == nil {
+		r.Queue, r.Held = make(map[placement.Kind]int), make(map[Hold]int)
+	}
+	r.Stalled++
+	r.Held[HeldNoQuorum]++
 }
 
 func (r *Report) rest(until time.Time) {

@@ -74,7 +74,7 @@ func TestAHolderSaysWhatKeepsAGroup(t *testing.T) {
 	f.settle()
 	holds := func(g *catalogue.Group, kind placement.Kind, want Hold, rests time.Duration) {
 		t.Helper()
-		hold, until := HolderOf(f.c, f.limits, f.now).Hold(f.group(g.Name), kind)
+		hold, until := HolderOf(f.c, f.limits, f.now, f.hears).Hold(f.group(g.Name), kind)
 		if hold != want || rests != 0 && !until.Equal(f.now.Add(rests)) || rests == 0 && !until.IsZero() {
 			t.Errorf("group %s, %s: held by %q until %s", g.Name, kind, hold, until)
 		}
@@ -92,7 +92,7 @@ func TestAHolderSaysWhatKeepsAGroup(t *testing.T) {
 	}
 	holds(moved, placement.Repair, HeldBraked, 0)
 	holds(moved, placement.Drain, "", 0)
-	if h := HolderOf(f.c, f.limits, f.now); h.Brake == "" || h.Pause != nil {
+	if h := HolderOf(f.c, f.limits, f.now, f.hears); h.Brake == "" || h.Pause != nil {
 		t.Errorf("brake %q, pause %v", h.Brake, h.Pause)
 	}
 	key, text := Pause{By: "ana"}.Setting()

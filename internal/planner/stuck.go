@@ -29,6 +29,9 @@ const (
 	// lookEvery of it how often from then on.
 	firstLook = 2
 	lookEvery = 8
+	// fairLooks are as many looks as a planner that began anew has at a move before it
+	// gives it up: the first to compare with, and one that nobody may answer.
+	fairLooks = 3
 	// mostDoublings bounds how long a group rests: 32 times as long as the first time.
 	mostDoublings = 5
 )
@@ -51,6 +54,14 @@ func (p *Planner) unstick(d *decision) {
 		l, seen := p.looks[id]
 		if !seen {
 			l = look{epoch: g.Epoch, since: began}
+			// What an earlier planner saw of a move's progress is not known: so there must be
+			// time to see some, however old the move is.
+			if least := p.began.Add(fairLooks*patience/lookEvery - patience); l.since.Before(least) {
+				l.since = least
+			}
+		}
+		if d.lacksQuorum(g) {
+			l.since = d.log // it could make none
 		}
 		if lag, ok := d.Lag[id]; ok {
 			if l.known && lag < l.lag {
@@ -134,7 +145,7 @@ func (d *decision) replaceDamaged(b *book) {
 	if d.pause != nil || len(d.Damaged) == 0 {
 		return
 	}
-	members, _ := b.onTheMove()
+	members, _ := d.onTheMove(b)
 	room := d.limits.MovesFor(len(d.nodes)) - members - len(d.Targets)
 	for _, id := range slices.Sorted(maps.Keys(d.Damaged)) {
 		if room <= 0 {
@@ -144,7 +155,7 @@ func (d *decision) replaceDamaged(b *book) {
 		switch {
 		case g == nil || d.taken[id] || g.Settled != g.Epoch || d.rests(g, placement.Repair):
 			continue // gone, or on the move, or tried lately
-		case 2*len(bad) >= len(g.Configured):
+		case 2*len(bad) >= len(g.Configured) || d.lacksQuorum(g):
 			continue // without a majority it cannot change its members
 		}
 		at := slices.IndexFunc(bad, func(m catalogue.Member) bool { return slices.Contains(g.Target, m) })

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/placement"
 )
 
@@ -32,13 +33,14 @@ func (d *decision) verdict(node *catalogue.Node) (to placement.State, reason str
 			break
 		}
 		return placement.Active, "it is heard again"
-	case node.State == placement.Suspect:
+	case node.State == placement.Draining && d.Catalogue.NumHosted(node.ID) == 0:
+		return placement.Inactive, "drained"
+	case node.State == placement.Suspect, (node.State == placement.Draining || node.State == placement.Joining) && !heard.Alive:
+		// One that fell while it was draining or joining may hold members as any other.
 		if !d.givenUp(node, heard.Since) {
 			break
 		}
 		return placement.Dead, fmt.Sprintf("not heard for %s, and other nodes agree", d.limits.PurgeAfter)
-	case node.State == placement.Draining && len(d.Catalogue.HostedBy(node.ID)) == 0:
-		return placement.Inactive, "drained"
 	}
 	return node.State, ""
 }
@@ -70,21 +72,31 @@ func (d *decision) givenUp(node *catalogue.Node, since time.Time) bool {
 const confirmPause = time.Second
 
 // Brake says why nothing moves by itself: too much of the fleet is gone at once, and
-// is more likely to come back than to be replaceable. Empty when nothing is wrong.
-func Brake(nodes []catalogue.Node, percent int) string {
+// is more likely to come back than to be replaceable. Empty when nothing is wrong. hears
+// tells whether gossip hears a node: who falls while it drains or joins is gone as well.
+func Brake(c *catalogue.Machine, nodes []catalogue.Node, percent int, hears func(ident.NodeID) bool) string {
 	total, gone := 0, 0
 	type tally struct{ total, gone int }
 	zones := make(map[string]tally)
 	first := "" // the first zone that is gone, by name
 	for i := range nodes {
-		switch nodes[i].State {
-		case placement.Active, placement.Draining, placement.Suspect:
+		missing := false
+		switch node := &nodes[i]; node.State {
+		case placement.Active:
+		case placement.Suspect:
+			missing = true
+		case placement.Draining:
+			missing = !hears(node.ID)
+		case placement.Joining: // counts where it holds what it held before
+			if missing = !hears(node.ID); !missing || c.NumHosted(node.ID) == 0 {
+				continue
+			}
 		default:
 			continue
 		}
 		z := zones[nodes[i].Zone]
 		total, z.total = total+1, z.total+1
-		if nodes[i].State == placement.Suspect {
+		if missing {
 			gone, z.gone = gone+1, z.gone+1
 		}
 		zones[nodes[i].Zone] = z

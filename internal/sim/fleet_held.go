@@ -167,13 +167,18 @@ func brakes(nodes []catalogue.Node, percent int) bool {
 	return false
 }
 
+// byOperator tells whether a target only says who should lead, by an operator's word.
+func byOperator(was, g *catalogue.Group) bool {
+	return slices.Equal(was.Target, g.Target) && (g.Cause == was.Cause || strings.HasPrefix(g.Cause.Text, "an operator has node "))
+}
+
 // begun checks a target that the planner has set: nothing begins that is held, nor
 // more at once than may.
 func (l *ledgerOfFleet) begun(was, g *catalogue.Group, log int64) {
 	f, h := l.f, &l.held
 	kind := g.Cause.Kind
-	if delete(h.began, g.ID); kind == 0 {
-		return // an operator set who should lead
+	if delete(h.began, g.ID); byOperator(was, g) {
+		return
 	}
 	f.result.Checked++
 	most := f.onItsWay()
@@ -199,8 +204,9 @@ func (l *ledgerOfFleet) begun(was, g *catalogue.Group, log int64) {
 	}
 	moving := 0
 	for _, other := range l.machine.Groups("", 0) {
-		// What another planner decided that led before may have come between.
-		if b, ok := h.began[other.ID]; ok && other.Settled != other.Epoch && (b.index == l.machine.Index() || b.longer(most, f.now, log)) {
+		// What another planner decided that led before may have come between. A group takes
+		// no place while the planner does not hear most of its voters.
+		if b, ok := h.began[other.ID]; ok && other.Settled != other.Epoch && (b.index == l.machine.Index() || b.longer(most, f.now, log)) && f.plannerHears(other, most) {
 			moving++
 		}
 	}
@@ -211,6 +217,27 @@ func (l *ledgerOfFleet) begun(was, g *catalogue.Group, log int64) {
 	if moving > allowed {
 		f.violate(Limited, "group %d gets the target %v (%v: %s), %d groups move and %d may", g.ID, g.Target, kind, g.Cause.Text, moving, allowed)
 	}
+}
+
+// plannerHears tells whether whoever proposed something lately must have heard most of a
+// group's voters: one node has led the catalogue all the time, and has heard them.
+func (f *fleetRun) plannerHears(g *catalogue.Group, lately time.Duration) bool {
+	c := f.groupOf(ident.Catalogue)
+	n := c.leader()
+	if n == nil || f.now-c.ledSince <= int64(lately) {
+		return false
+	}
+	m, heard := f.machineWith(n.id), 0
+	if m == nil || m.gossip == nil {
+		return false
+	}
+	for _, voter := range g.Configured {
+		s := m.gossip.seen[voter.Node]
+		if voter.Node == n.id || s != nil && s.member.Alive && n.process.Now().Sub(s.member.Since) > lately {
+			heard++
+		}
+	}
+	return 2*heard > len(g.Configured)
 }
 
 // brakable tells whether the brake is to hold a target: neither what an operator asked

@@ -33,6 +33,7 @@ type replicated struct {
 	entries   []logEntry // of committed indexes, from 1
 	knownIn   []uint64   // the newest term that had a leader when each was known to be committed
 	newest    uint64     // the newest term that had a leader
+	ledSince  int64      // when a leader was seen last that led no term before
 	configs   []configEntry
 	seen      [][]logEntry // by index: what ever was durable anywhere
 	leaders   map[uint64]ident.MemberID
@@ -124,7 +125,7 @@ func (g *replicated) leads(by *node, id ident.MemberID, term uint64) {
 		return
 	}
 	g.leaders[term] = id
-	g.newest = max(g.newest, term)
+	g.newest, g.ledSince = max(g.newest, term), g.w.now
 	g.w.result.Counts["elections"]++
 	g.elected(by, id, term)
 	// What was committed in its own or a later term it need not have: it may have been
