@@ -17,7 +17,7 @@ import (
 // cannot as things are, and which will later, each with its reason.
 func (n *Node) drainOf(c *catalogue.Machine, node catalogue.Node) view.DrainProgress {
 	var p view.DrainProgress
-	ns, holder := namesOf(c.Nodes()), planner.HolderOf(c, n.cfg.limits(), n.exec.Now())
+	ns, holder := namesOf(c.Nodes()), planner.HolderOf(c, n.cfg.limits(), n.exec.Now(), n.hears)
 	paused, unnamed := 0, 0
 	stuck := func(g *catalogue.Group, why string) {
 		if p.Stuck++; len(p.Blocked) < mostProblems {

@@ -61,7 +61,7 @@ func (n *Node) tellRisks(ctx context.Context, v *view.Outcome, c *catalogue.Mach
 		}
 	}
 	limits, _ := planner.FromSettings(c.Settings(), n.cfg.limits())
-	if why := planner.Brake(after, limits.BrakePercent); why != "" {
+	if why := planner.Brake(c, after, limits.BrakePercent, n.hears); why != "" {
 		v.Held = why + ": members are not replaced until the nodes are back or forgotten"
 	}
 }
