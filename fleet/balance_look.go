@@ -22,7 +22,7 @@ import (
 // Skew tells how evenly the fleet is loaded by the present targets.
 func (n *Node) Skew(ctx context.Context) (view.Skew, error) {
 	return seen(ctx, n, viewRequest{Skew: true}, func(_ context.Context, c *catalogue.Machine) (view.Skew, error) {
-		return viewSkew(planner.Placement(c, n.cfg.limits()).Skew(), c, namesOf(c.Nodes())), nil
+		return viewSkew(planner.Placement(c, n.cfg.limits(), time.Time{}).Skew(), c, namesOf(c.Nodes())), nil
 	})
 }
 
@@ -70,7 +70,7 @@ func (n *Node) Explain(ctx context.Context, name string) (view.Explanation, erro
 				return view.Explanation{}, fmt.Errorf("fleet: explain group %q: %w", name, ErrNoGroup)
 			}
 		}
-		x, ok := planner.Placement(c, n.cfg.limits()).Explain(g.ID)
+		x, ok := planner.Placement(c, n.cfg.limits(), n.exec.Now()).Explain(g.ID)
 		if !ok {
 			return view.Explanation{}, fmt.Errorf("fleet: explain group %q: it was removed a moment ago: %w", name, ErrNoGroup)
 		}
@@ -136,7 +136,7 @@ func (n *Node) WhatIf(ctx context.Context, question view.WhatIf) (view.Outcome, 
 		if err != nil {
 			return fail(err)
 		}
-		o := planner.Placement(c, n.cfg.limits()).WhatIf(change)
+		o := planner.Placement(c, n.cfg.limits(), n.exec.Now()).WhatIf(change)
 		if len(o.UnknownZones) > 0 {
 			return fail(fmt.Errorf("no node is in zone %q: %w", o.UnknownZones[0], group.ErrInvalidArgument))
 		}

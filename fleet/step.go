@@ -57,10 +57,10 @@ func (s step) String() string {
 // nextStep decides the next safe step of a group, as its leader sees it. It is
 // pure: the leader's status, the target, and which nodes may lead.
 //
-// The order is that of thesis 4.2: new members catch up as learners, then one
-// joint change promotes them and removes those who leave, so that the group never
-// has fewer live voters than before. A leader that is to leave hands leadership
-// over first.
+// The order is that of thesis 4.2: new members catch up as learners, a leader that is
+// to leave hands leadership over to one that stays, then one joint change promotes
+// the new ones and removes those who leave, so that the group never has fewer live
+// voters than before. Where none of them stays, the leader leaves last.
 func nextStep(s *consensus.Status, t target, self ident.NodeID, mayLead, hears func(ident.NodeID) bool) step {
 	cfg := &s.Config
 	switch {
@@ -108,6 +108,16 @@ func nextStep(s *consensus.Status, t target, self ident.NodeID, mayLead, hears f
 			demote = append(demote, v.ID)
 		} else {
 			remove = append(remove, v.ID)
+		}
+	}
+	if selfLeaves && len(promote) > 0 {
+		// Leadership moves first, where somebody stays who can have it: then the new leader
+		// promotes and removes in one change, and the group has no voter too many.
+		stays := func(id ident.NodeID) bool {
+			return mayLead(id) && slices.ContainsFunc(t.voters, func(m consensus.Member) bool { return ident.NodeID(m.Node) == id })
+		}
+		if to, ok := successor(s, t, self, stays); ok {
+			return step{kind: stepTransfer, to: to, reason: "this node leaves the group"}
 		}
 	}
 	if len(promote)+len(remove)+len(demote) > 0 {

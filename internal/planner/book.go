@@ -126,15 +126,18 @@ func (b *book) best() *placement.Result {
 }
 
 // Placement is a planner of package placement that knows all of the catalogue: what the
-// planner works with, for somebody who only looks. Telling it everything costs time in
-// proportion to the number of groups.
-func Placement(c *catalogue.Machine, given Limits) *placement.Planner {
+// planner works with, for somebody who only looks. Groups that rest at the given time
+// rest; at the zero time none does. Telling it everything costs time in proportion to
+// the number of groups.
+func Placement(c *catalogue.Machine, given Limits, now time.Time) *placement.Planner {
 	p := placement.NewPlanner(Policy(c, given))
 	for _, n := range placementNodes(c.Nodes()) {
 		p.SetNode(n)
 	}
 	for _, g := range c.Groups("", 0) {
-		p.SetGroup(placementGroup(g))
+		told := placementGroup(g)
+		told.Resting = !now.IsZero() && g.RestUntil > now.UnixNano()
+		p.SetGroup(told)
 	}
 	return p
 }
