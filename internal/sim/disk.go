@@ -20,6 +20,7 @@ type disk struct {
 	dying     bool   // power or process are gone: nothing has an effect any more
 	powerLost bool   // and with them what was not synced
 	ops       int    // inputs and outputs until that happens; -1: it does not
+	cutAt     string // only these count: write, sync, …; empty: all
 	failIn    int    // until one fails; -1: none does
 	failKind  string // of what fails: write, sync, read, …; empty: anything but reads
 	failNext  int    // failIn for reads of the next life; -1: none fails
@@ -115,7 +116,7 @@ func (d *disk) pass(kind string) error {
 	if d.dying {
 		return errPower
 	}
-	if d.ops >= 0 {
+	if d.ops >= 0 && kind != "read" && (d.cutAt == "" || d.cutAt == kind) {
 		if d.ops--; d.ops < 0 {
 			d.dying = true
 			return errPower
@@ -146,14 +147,58 @@ func (d *disk) fall() {
 		case 1:
 			keep = 100
 		}
-		d.fs.Crash(func() bool { return w.random.IntN(100) < keep })
+		kept, lost := 0, 0
+		d.fs.Crash(func() bool {
+			if w.random.IntN(100) < keep {
+				kept++
+				return true
+			}
+			lost++
+			return false
+		})
+		d.countLoss(kept, lost)
 	} else {
 		d.fs.Kill()
 	}
-	d.dying, d.powerLost, d.ops, d.failIn, d.stallFor = false, false, -1, -1, 0
+	d.dying, d.powerLost, d.ops, d.cutAt, d.failIn, d.stallFor = false, false, -1, "", -1, 0
 	d.failed, d.closing, d.looking = false, false, false
 	d.failIn, d.failKind, d.failNext = d.failNext, "read", -1
 	d.hasRoom()
+}
+
+// countLoss takes note of how much a loss of power could take: parts of what was not
+// synced, of which some were kept and some were lost.
+func (d *disk) countLoss(kept, lost int) {
+	counts := d.n.w.result.Counts
+	counts["power lost"]++
+	if kept+lost > 0 {
+		counts["power lost unsynced"]++
+	}
+	if kept > 0 && lost > 0 {
+		counts["power lost mixed"]++
+	}
+}
+
+// cutSoon has the power go at an input or output that comes: mostly when something
+// is written and about to be synced, for then there is something to lose.
+func (d *disk) cutSoon() {
+	w := d.n.w
+	d.powerLost = true
+	d.cutAt = pick(w.random, "sync", "sync", "sync", "sync", "write", "write", "", "", "rename", "syncdir")
+	switch d.cutAt {
+	case "":
+		d.ops = w.random.IntN(24)
+	case "sync", "write":
+		d.ops = w.random.IntN(6)
+	default:
+		d.ops = 0
+		boot := d.n.boot
+		w.forAWhile(func() { // none may come for long
+			if d.ops >= 0 && d.n.boot == boot {
+				d.cutAt = ""
+			}
+		})
+	}
 }
 
 // failSoon has one call of a kind fail; of many kinds there are few.

@@ -262,11 +262,9 @@ func (w *world) cutPower() {
 		if !n.up || n.disk.ops >= 0 {
 			continue
 		}
-		n.disk.powerLost = true
-		if w.chance(30) {
+		n.disk.cutSoon()
+		if w.chance(15) {
 			n.fall()
-		} else {
-			n.disk.ops = w.random.IntN(24)
 		}
 	}
 }

@@ -158,7 +158,7 @@ func drawBody(seed uint64, f Faults) int {
 	if f&(Full|Power) == 0 {
 		return 48
 	}
-	return pick(r, 48, 48, 48, 48, 48, 48, 700, 2500)
+	return pick(r, 48, 48, 48, 48, 700, 2500)
 }
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
