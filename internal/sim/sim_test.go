@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 )
 
@@ -28,14 +29,13 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// The same plan leaves the same trace, down to every message.
+// The same plan leaves the same trace, down to every message, and comes to the same.
 func TestRunsRepeat(t *testing.T) {
 	for seed := range uint64(10) {
 		p := NewPlan(seed, AllFaults)
 		p.Steps = shortRun
-		a, b := Run(p), Run(p)
-		if a.Trace != b.Trace || a.Steps != b.Steps {
-			t.Errorf("seed %d: %d steps with trace %x, then %d with %x", seed, a.Steps, a.Trace, b.Steps, b.Trace)
+		if a, b := Run(p), Run(p); !reflect.DeepEqual(a, b) {
+			t.Errorf("seed %d: %+v, then %+v", seed, a, b)
 		}
 	}
 }
