@@ -39,3 +39,22 @@ func TestRunsRepeat(t *testing.T) {
 		}
 	}
 }
+
+// What is counted as a fault does something, now and then.
+func TestFaultsTakeEffect(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a hundred seeds")
+	}
+	const seeds = 100
+	counts := make(map[string]int64)
+	for seed := range uint64(seeds) {
+		for name, n := range Run(NewPlan(seed, AllFaults)).Counts {
+			counts[name] += n
+		}
+	}
+	for _, name := range []string{"no space", "flip", "failing read", "failing write", "failing sync", "failing store", "power lost unsynced", "power lost mixed", "to a former member"} {
+		if counts[name] == 0 {
+			t.Errorf("no %s in %d seeds", name, seeds)
+		}
+	}
+}
