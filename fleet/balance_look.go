@@ -22,15 +22,18 @@ import (
 // Skew tells how evenly the fleet is loaded by the present targets.
 func (n *Node) Skew(ctx context.Context) (view.Skew, error) {
 	return seen(ctx, n, viewRequest{Skew: true}, func(_ context.Context, c *catalogue.Machine) (view.Skew, error) {
-		return viewSkew(planner.Placement(c, n.cfg.limits()).Skew(), c, namesOf(c.Nodes())), nil
+		return viewSkew(planner.Placement(c, n.cfg.limits(), time.Time{}).Skew(), c, namesOf(c.Nodes())), nil
 	})
 }
 
 func viewSkew(s placement.Skew, c *catalogue.Machine, ns names) view.Skew {
 	v := view.Skew{Nodes: []view.SkewNode{}, Zones: []view.SkewZone{}, Problems: []view.Problem{},
-		MemberMax: ratio(s.MembersPermille), LeaderMax: ratio(s.LeadersPermille),
 		FewGroups: s.BelowReplicas.Count, FewZones: s.TooFewZones.Count}
 	for _, row := range s.Nodes {
+		if row.State == placement.Active {
+			v.MemberMax = max(v.MemberMax, shareRatio(row.MembersPermille, row.MembersFair))
+			v.LeaderMax = max(v.LeaderMax, shareRatio(row.LeadersPermille, row.LeadersFair))
+		}
 		v.Nodes = append(v.Nodes, view.SkewNode{Node: ns.of(row.ID), Zone: row.Zone, State: row.State.String(), Weight: row.Weight,
 			Members: int(row.Members), Share: thousandth(row.MembersFair), Ratio: shareRatio(row.MembersPermille, row.MembersFair),
 			Leaders: int(row.Leaders), LeaderShare: thousandth(row.LeadersFair), LeaderRatio: shareRatio(row.LeadersPermille, row.LeadersFair)})
@@ -67,7 +70,7 @@ func (n *Node) Explain(ctx context.Context, name string) (view.Explanation, erro
 				return view.Explanation{}, fmt.Errorf("fleet: explain group %q: %w", name, ErrNoGroup)
 			}
 		}
-		x, ok := planner.Placement(c, n.cfg.limits()).Explain(g.ID)
+		x, ok := planner.Placement(c, n.cfg.limits(), n.exec.Now()).Explain(g.ID)
 		if !ok {
 			return view.Explanation{}, fmt.Errorf("fleet: explain group %q: it was removed a moment ago: %w", name, ErrNoGroup)
 		}
@@ -133,7 +136,7 @@ func (n *Node) WhatIf(ctx context.Context, question view.WhatIf) (view.Outcome, 
 		if err != nil {
 			return fail(err)
 		}
-		o := planner.Placement(c, n.cfg.limits()).WhatIf(change)
+		o := planner.Placement(c, n.cfg.limits(), n.exec.Now()).WhatIf(change)
 		if len(o.UnknownZones) > 0 {
 			return fail(fmt.Errorf("no node is in zone %q: %w", o.UnknownZones[0], group.ErrInvalidArgument))
 		}
@@ -141,7 +144,12 @@ func (n *Node) WhatIf(ctx context.Context, question view.WhatIf) (view.Outcome, 
 			Before: viewSkew(o.Before, c, ns), After: viewSkew(o.After, c, ns), LoseQuorum: groupNames(o.LosesQuorum.First, c), LoseSpread: groupNames(o.LosesSpread.First, c),
 			QuorumsLost: o.LosesQuorum.Count, SpreadsLost: o.LosesSpread.Count, Problems: []view.Problem{}}
 		v.Problems = append(v.Problems, v.After.Problems...)
-		if b, err := n.Balance(ctx); err == nil && b.PerMinute > 0 {
+		n.tellRisks(ctx, &v, c, &change, ns)
+		b, err := n.Balance(ctx)
+		if pause := planner.PauseIn(c.Settings()); pause != nil && v.Held == "" {
+			v.Held = byline("moves are paused", pause.By, pause.Reason)
+		}
+		if err == nil && b.PerMinute > 0 && v.Held == "" {
 			v.ETA = math.Round(float64(v.Groups) / b.PerMinute * 60)
 		}
 		return v, nil

@@ -85,7 +85,7 @@ func (n *Node) Plan(ctx context.Context, limit int) ([]view.PlannedMove, error) 
 	return seen(ctx, n, viewRequest{Plan: &listRequest{Limit: limit}}, func(_ context.Context, c *catalogue.Machine) ([]view.PlannedMove, error) {
 		ns, holder := namesOf(c.Nodes()), planner.HolderOf(c, n.cfg.limits(), n.exec.Now(), n.hears)
 		out := []view.PlannedMove{}
-		for _, t := range planner.Placement(c, n.cfg.limits()).Plan().Targets {
+		for _, t := range planner.Placement(c, n.cfg.limits(), n.exec.Now()).Plan().Targets {
 			g, ok := c.GroupByID(t.Group)
 			if !ok {
 				continue // removed meanwhile

@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/internal/ident"
@@ -57,10 +58,10 @@ func (s step) String() string {
 // nextStep decides the next safe step of a group, as its leader sees it. It is
 // pure: the leader's status, the target, and which nodes may lead.
 //
-// The order is that of thesis 4.2: new members catch up as learners, then one
-// joint change promotes them and removes those who leave, so that the group never
-// has fewer live voters than before. A leader that is to leave hands leadership
-// over first.
+// The order is that of thesis 4.2: new members catch up as learners, a leader that is
+// to leave hands leadership over to one that stays, then one joint change promotes
+// the new ones and removes those who leave, so that the group never has fewer live
+// voters than before. Where none of them stays, the leader leaves last.
 func nextStep(s *consensus.Status, t target, self ident.NodeID, mayLead, hears func(ident.NodeID) bool) step {
 	cfg := &s.Config
 	switch {
@@ -110,13 +111,23 @@ func nextStep(s *consensus.Status, t target, self ident.NodeID, mayLead, hears f
 			remove = append(remove, v.ID)
 		}
 	}
+	if selfLeaves && len(promote) > 0 {
+		// Leadership moves first, where somebody stays who can have it: then the new leader
+		// promotes and removes in one change, and the group has no voter too many.
+		stays := func(id ident.NodeID) bool {
+			return mayLead(id) && slices.ContainsFunc(t.voters, func(m consensus.Member) bool { return ident.NodeID(m.Node) == id })
+		}
+		if to, ok := successor(s, t, self, stays); ok {
+			return step{kind: stepTransfer, to: to, reason: "this node leaves the group"}
+		}
+	}
 	if len(promote)+len(remove)+len(demote) > 0 {
 		if !quorumLives(s, promote, append(slices.Clone(remove), demote...)) {
 			return step{kind: stepWait, reason: "without the members that leave there would be no live quorum"}
 		}
 		return step{
 			kind: stepChange, change: consensus.Change{Promote: promote, Remove: remove, Demote: demote},
-			reason: fmt.Sprintf("promote %v, remove %v, demote %v", promote, remove, demote),
+			reason: changeOfMembers(cfg, promote, remove, demote),
 		}
 	}
 	// 3. Leadership.
@@ -139,6 +150,26 @@ func nextStep(s *consensus.Status, t target, self ident.NodeID, mayLead, hears f
 		}
 	}
 	return step{}
+}
+
+// changeOfMembers says in words what a change does, by the nodes of the members.
+func changeOfMembers(cfg *consensus.Configuration, promote, remove, demote []consensus.MemberID) string {
+	var out []string
+	for _, does := range []struct {
+		what string
+		ids  []consensus.MemberID
+	}{{"promote", promote}, {"remove", remove}, {"demote", demote}} {
+		var ms []consensus.Member
+		for _, m := range slices.Concat(cfg.Voters, cfg.Learners) {
+			if slices.Contains(does.ids, m.ID) {
+				ms = append(ms, m)
+			}
+		}
+		if len(ms) > 0 {
+			out = append(out, does.what+" "+nodesOf(ms))
+		}
+	}
+	return strings.Join(out, "; ")
 }
 
 func ids(ms []consensus.Member) map[consensus.MemberID]bool {

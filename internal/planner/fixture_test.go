@@ -65,7 +65,7 @@ func (f *fleet) join(id ident.NodeID, zone string) {
 
 func (f *fleet) add(name string) {
 	f.t.Helper()
-	p := Placement(f.c, f.limits)
+	p := Placement(f.c, f.limits, f.now)
 	p.SetGroup(placement.Group{ID: 1 << 40, Name: name, Replicas: 3})
 	for _, t := range p.Plan().Targets {
 		if t.Group == 1<<40 {

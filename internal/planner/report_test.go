@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -98,4 +99,34 @@ func TestAHolderSaysWhatKeepsAGroup(t *testing.T) {
 	key, text := Pause{By: "ana"}.Setting()
 	f.apply(&catalogue.SetSettings{Settings: map[string]string{key: text}})
 	holds(moved, placement.Drain, HeldPaused, 0)
+}
+
+// Who only looks is shown what the planner will do: groups that rest stay, and others
+// move in their place.
+func TestALookKnowsWhoRests(t *testing.T) {
+	f := newFleet(t, 3, 1, 12)
+	f.finish()
+	for _, g := range f.c.Groups("", 0) {
+		nodes := g.TargetNodes()
+		f.apply(&catalogue.SetTargets{Now: f.now.UnixNano(), Targets: []catalogue.Target{{
+			Group: g.ID, IfEpoch: g.Epoch, Members: nodes, Preferred: nodes[(slices.Index(nodes, g.Preferred)+1)%len(nodes)],
+			Cause: catalogue.Cause{Kind: placement.Balance}, Rest: int64(time.Hour),
+		}}})
+	}
+	f.settle()
+	f.join(4, "z0")
+	moved := func(now time.Time) (n int) {
+		for _, target := range Placement(f.c, f.limits, now).Plan().Targets {
+			if target.Reason.Kind == placement.Balance {
+				n++
+			}
+		}
+		return n
+	}
+	if n := moved(f.now); n != 0 {
+		t.Errorf("%d groups would move although all rest", n)
+	}
+	if n := moved(f.now.Add(2 * time.Hour)); n == 0 {
+		t.Error("nothing would move when the groups have rested, to a node that has nothing")
+	}
 }
