@@ -148,8 +148,10 @@ func TestWhenANodeReturnedIsRemembered(t *testing.T) {
 		}
 		return n.Returned
 	}
-	if register() != 0 || register() != 0 {
-		t.Error("a new node returned, or one that tries again to be one")
+	for _, who := range []string{"a new node", "one that tries again to be one"} {
+		if register() != 0 {
+			t.Errorf("%s returned", who)
+		}
 	}
 	for _, from := range []placement.State{placement.Active, placement.Suspect, placement.Draining, placement.Dead} {
 		f.must(&SetNodeState{ID: 1, To: from})
