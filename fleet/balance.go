@@ -310,7 +310,8 @@ func kindName(k placement.Kind) string {
 
 // followLimits has this node keep to what the fleet's settings leave to it.
 func (n *Node) followLimits(c *catalogue.Machine) {
-	limits, _ := planner.FromSettings(c.Settings(), n.cfg.limits())
+	settings := c.Settings()
+	limits, _ := planner.FromSettings(settings, n.cfg.limits())
 	n.host.LimitSnapshots(limits.SnapshotsOut, limits.SnapshotsIn)
-	n.followHolds(c, &limits)
+	n.followPause(settings)
 }

@@ -135,3 +135,12 @@ func TestMoreNodesThanThereCanBeAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// What a node has that should have nothing is no multiple of its share.
+func TestANodeWithoutAShareIsNoTimesIt(t *testing.T) {
+	row := placement.NodeBalance{Node: placement.Node{ID: 1, State: placement.Active}, Members: 30, MembersFair: 30_000, MembersPermille: 1000, Leaders: 8, LeadersPermille: 8_000_000}
+	v := viewSkew(placement.Skew{Nodes: []placement.NodeBalance{row}, MembersPermille: 1000, LeadersPermille: 8_000_000}, catalogue.New(), names{})
+	if v.MemberMax != 1 || v.LeaderMax != 0 || v.Nodes[0].LeaderRatio != 0 {
+		t.Errorf("%+v", v)
+	}
+}

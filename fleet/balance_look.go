@@ -28,9 +28,12 @@ func (n *Node) Skew(ctx context.Context) (view.Skew, error) {
 
 func viewSkew(s placement.Skew, c *catalogue.Machine, ns names) view.Skew {
 	v := view.Skew{Nodes: []view.SkewNode{}, Zones: []view.SkewZone{}, Problems: []view.Problem{},
-		MemberMax: ratio(s.MembersPermille), LeaderMax: ratio(s.LeadersPermille),
 		FewGroups: s.BelowReplicas.Count, FewZones: s.TooFewZones.Count}
 	for _, row := range s.Nodes {
+		if row.State == placement.Active {
+			v.MemberMax = max(v.MemberMax, shareRatio(row.MembersPermille, row.MembersFair))
+			v.LeaderMax = max(v.LeaderMax, shareRatio(row.LeadersPermille, row.LeadersFair))
+		}
 		v.Nodes = append(v.Nodes, view.SkewNode{Node: ns.of(row.ID), Zone: row.Zone, State: row.State.String(), Weight: row.Weight,
 			Members: int(row.Members), Share: thousandth(row.MembersFair), Ratio: shareRatio(row.MembersPermille, row.MembersFair),
 			Leaders: int(row.Leaders), LeaderShare: thousandth(row.LeadersFair), LeaderRatio: shareRatio(row.LeadersPermille, row.LeadersFair)})
@@ -141,7 +144,12 @@ func (n *Node) WhatIf(ctx context.Context, question view.WhatIf) (view.Outcome, 
 			Before: viewSkew(o.Before, c, ns), After: viewSkew(o.After, c, ns), LoseQuorum: groupNames(o.LosesQuorum.First, c), LoseSpread: groupNames(o.LosesSpread.First, c),
 			QuorumsLost: o.LosesQuorum.Count, SpreadsLost: o.LosesSpread.Count, Problems: []view.Problem{}}
 		v.Problems = append(v.Problems, v.After.Problems...)
-		if b, err := n.Balance(ctx); err == nil && b.PerMinute > 0 {
+		n.tellRisks(ctx, &v, c, &change, ns)
+		b, err := n.Balance(ctx)
+		if pause := planner.PauseIn(c.Settings()); pause != nil && v.Held == "" {
+			v.Held = byline("moves are paused", pause.By, pause.Reason)
+		}
+		if err == nil && b.PerMinute > 0 && v.Held == "" {
 			v.ETA = math.Round(float64(v.Groups) / b.PerMinute * 60)
 		}
 		return v, nil

@@ -187,3 +187,66 @@ func TestSkewExplainAndWhatIf(t *testing.T) {
 		t.Errorf("asking changed something: %+v, %v", again, err)
 	}
 }
+
+// A question tells that the catalogue would have no quorum, or that the brake would hold:
+// nothing would move then, whatever there is to move.
+func TestWhatIfKnowsTheCatalogueAndTheBrake(t *testing.T) {
+	t.Parallel()
+	nodes := startFleet(t, 5, 1)
+	nodes = append(nodes, activate(t, "zone-1", testConfig(t, "n6", nodes[0].GossipAddr())), activate(t, "zone-1", testConfig(t, "n7", nodes[0].GossipAddr())))
+	for i := range 6 {
+		if err := nodes[0].AddConsensusGroup(t.Context(), fmt.Sprintf("g%d", i), 3, counterType); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var voters, others []string
+	eventually(t, "five voters of the catalogue, a zone with two at most", func() bool {
+		voters, others = nil, nil
+		s, err := nodes[0].GroupStatus(t.Context(), "catalogue")
+		for _, m := range s.Members {
+			if m.Role == "learner" {
+				others = append(others, m.Node)
+			} else {
+				voters = append(voters, m.Node)
+			}
+		}
+		return err == nil && len(voters) == 5 && len(others) == 2
+	})
+	ask := func(q view.WhatIf) view.Outcome {
+		t.Helper()
+		o, err := nodes[1].WhatIf(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	o := ask(view.WhatIf{Remove: voters[:3]})
+	slices.Sort(voters[:3])
+	lost := "3 of the 5 voters of the catalogue are gone: " + strings.Join(voters[:3], ", ")
+	if o.Held != lost+"; nothing can be decided any more" || o.ETA != 0 || len(o.LoseQuorum) == 0 || o.LoseQuorum[0] != "catalogue" || o.QuorumsLost != len(o.LoseQuorum) ||
+		o.Problems[0].Kind != "catalogue_no_leader" || !strings.HasPrefix(o.Problems[0].Reason, lost) || o.Problems[0].Remedy == "" {
+		t.Errorf("without %v: held by %q, for %v s, without a quorum %v, problems %+v", voters[:3], o.Held, o.ETA, o.LoseQuorum, o.Problems)
+	}
+	if o = ask(view.WhatIf{Remove: voters[:1]}); o.Held != "" || slices.Contains(o.LoseQuorum, "catalogue") {
+		t.Errorf("without one voter: held by %q, without a quorum %v", o.Held, o.LoseQuorum)
+	}
+	if o = ask(view.WhatIf{ZoneDown: []string{"zone-1"}}); !strings.HasPrefix(o.Held, "all 2 nodes of zone zone-1 are gone") {
+		t.Errorf("without a zone: held by %q", o.Held)
+	}
+	if o = ask(view.WhatIf{Drain: others}); o.Held != "" {
+		t.Errorf("with two drained: held by %q", o.Held)
+	}
+	if err := nodes[0].Pause(t.Context(), "ana", ""); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a question to know of the pause", func() bool { return ask(view.WhatIf{Drain: others}).Held == "moves are paused by ana" })
+}
+
+func TestWhatIfTheOnlyNodeIsGone(t *testing.T) {
+	t.Parallel()
+	n := startFleet(t, 1, 1)[0]
+	o, err := n.WhatIf(t.Context(), view.WhatIf{Remove: []string{"n1"}})
+	if err != nil || !slices.Equal(o.LoseQuorum, []string{"catalogue"}) || o.Held != "the only voter of the catalogue is gone: n1; nothing can be decided any more" {
+		t.Errorf("held by %q, without a quorum %v, %v", o.Held, o.LoseQuorum, err)
+	}
+}

@@ -48,6 +48,9 @@ func (n *Node) setStateHere(ctx context.Context, r *stateRequest) error {
 	if node.State == r.To || (r.To == placement.Draining && node.State == placement.Inactive) {
 		return nil
 	}
+	if c := n.catalogue.Load(); c != nil && r.To == placement.Draining {
+		n.drains.begin(c, node.ID)
+	}
 	if _, err = n.propose(ctx, &catalogue.SetNodeState{ID: node.ID, To: r.To, Reason: reason, IfState: from}); err != nil {
 		return err
 	}
@@ -104,7 +107,7 @@ func (n *Node) DrainProgress(ctx context.Context, node string) (view.DrainProgre
 		if err != nil {
 			return view.DrainProgress{}, err
 		}
-		var p view.DrainProgress
+		p := n.drainOf(c, found)
 		hosted := c.HostedBy(found.ID)
 		if found.State == placement.Inactive && len(hosted) == 0 {
 			p.Done, err = n.dispensableVoter(ctx, c, found.ID)
@@ -112,14 +115,6 @@ func (n *Node) DrainProgress(ctx context.Context, node string) (view.DrainProgre
 			return p, err
 		}
 		p.Leaders = n.leaders(ctx).each[found.ID]
-		for _, g := range hosted {
-			if _, ok := memberOn(g.Configured, found.ID); ok {
-				p.Members++
-			}
-			if _, stays := memberOn(g.Target, found.ID); stays && len(p.Blocked) < mostProblems && !canReplace(c, g, found.ID) {
-				p.Blocked = append(p.Blocked, fmt.Sprintf("%s: no other active node can take its member", g.Name))
-			}
-		}
 		return p, nil
 	})
 }

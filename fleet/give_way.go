@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -15,12 +16,12 @@ import (
 // wayGivers are the groups that are led here, should be led elsewhere, and may not go
 // there yet: moves are paused or held, or as many leaders are on their way as may. After
 // a zone came back they can be most groups of a fleet, and a pause can last for days. So
-// they ask seldom: all those of a node together some times a second, and while nothing
-// may move not at all.
+// they ask seldom: all those of a node together some times a second, and during a pause
+// not at all.
 type wayGivers struct {
-	mu    sync.Mutex
-	held  bool // nothing may move, as the copy of the catalogue here has it
-	waits map[ident.GroupID]struct{}
+	mu     sync.Mutex
+	paused bool // moves are, as the copy of the catalogue here has it
+	waits  map[ident.GroupID]struct{}
 }
 
 const (
@@ -38,7 +39,7 @@ func (w *wayGivers) wait(g ident.GroupID) time.Duration {
 		w.waits = make(map[ident.GroupID]struct{})
 	}
 	w.waits[g] = struct{}{}
-	if w.held {
+	if w.paused {
 		return mostPreferredRetry
 	}
 	return min(max(preferredRetry, time.Duration(len(w.waits))*time.Second/asksPerSecond), mostPreferredRetry)
@@ -71,33 +72,28 @@ func (w *wayGivers) next(after ident.GroupID) (ident.GroupID, bool) {
 	return next, next != 0
 }
 
-// hold says whether nothing may move. When that ends it tells which groups wait.
-func (w *wayGivers) hold(held bool) []ident.GroupID {
+// pause says whether moves are paused. When that ends it tells which groups wait.
+func (w *wayGivers) pause(paused bool) []ident.GroupID {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	ended := w.held && !held
-	if w.held = held; !ended {
+	ended := w.paused && !paused
+	if w.paused = paused; !ended {
 		return nil
 	}
-	var out []ident.GroupID
-	for g := range w.waits {
-		out = append(out, g)
-	}
-	slices.Sort(out)
-	return out
+	return slices.Sorted(maps.Keys(w.waits))
 }
 
-func (w *wayGivers) isHeld() bool {
+func (w *wayGivers) isPaused() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.held
+	return w.paused
 }
 
 // mayGiveWay tells whether a group's leader here may hand over to the preferred one now.
 // Where it may not, the group is looked at again later.
 func (n *Node) mayGiveWay(ctx context.Context, id ident.GroupID) bool {
 	w := &n.mover.wayGivers
-	if !w.isHeld() && n.mayTransfer(ctx, id) {
+	if !w.isPaused() && n.mayTransfer(ctx, id) {
 		w.forget(id)
 		return true
 	}
@@ -113,12 +109,10 @@ func (n *Node) gaveWay(ctx context.Context, id ident.GroupID) {
 	}
 }
 
-// followHolds has the groups that wait ask soon, one after the other, when moves are
-// paused and held no more.
-func (n *Node) followHolds(c *catalogue.Machine, limits *planner.Limits) {
-	held := planner.PauseIn(c.Settings()) != nil || planner.Brake(c, c.Nodes(), limits.BrakePercent, n.hears) != ""
+// followPause has the groups that wait ask soon, one after the other, when a pause ends.
+func (n *Node) followPause(settings map[string]string) {
 	now := n.exec.Now()
-	for i, g := range n.mover.wayGivers.hold(held) {
+	for i, g := range n.mover.wayGivers.pause(planner.PauseIn(settings) != nil) {
 		n.mover.look(g, now.Add(min(time.Duration(i)*time.Second/asksPerSecond, mostPreferredRetry)))
 	}
 }

@@ -29,22 +29,22 @@ func TestGroupsThatWaitForTheirPreferredLeaderAskSeldom(t *testing.T) {
 	}
 }
 
-// While nothing may move they do not ask at all; when that ends, all do.
+// While moves are paused they do not ask at all; when that ends, all do.
 func TestGroupsThatWaitAskAgainWhenMovesAreResumed(t *testing.T) {
 	var w wayGivers
 	w.wait(7)
 	w.wait(3)
-	if out := w.hold(true); out != nil || !w.isHeld() {
+	if out := w.pause(true); out != nil || !w.isPaused() {
 		t.Fatalf("a pause begins: %v", out)
 	}
 	if after := w.wait(5); after != mostPreferredRetry {
 		t.Errorf("while moves are paused it is looked again after %s", after)
 	}
 	w.forget(7)
-	if out := w.hold(false); len(out) != 2 || out[0] != 3 || out[1] != 5 {
+	if out := w.pause(false); len(out) != 2 || out[0] != 3 || out[1] != 5 {
 		t.Errorf("the pause ends for %v", out)
 	}
-	if out := w.hold(false); out != nil {
+	if out := w.pause(false); out != nil {
 		t.Errorf("it ends twice, for %v", out)
 	}
 }

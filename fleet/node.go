@@ -70,6 +70,7 @@ type Node struct {
 	mover    mover
 	planner  plannerState
 	ballots  ballots
+	drains   drains
 
 	ctx      context.Context
 	cancel   context.CancelCauseFunc

@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/internal/ident"
@@ -126,7 +127,7 @@ func nextStep(s *consensus.Status, t target, self ident.NodeID, mayLead, hears f
 		}
 		return step{
 			kind: stepChange, change: consensus.Change{Promote: promote, Remove: remove, Demote: demote},
-			reason: fmt.Sprintf("promote %v, remove %v, demote %v", promote, remove, demote),
+			reason: changeOfMembers(cfg, promote, remove, demote),
 		}
 	}
 	// 3. Leadership.
@@ -149,6 +150,26 @@ func nextStep(s *consensus.Status, t target, self ident.NodeID, mayLead, hears f
 		}
 	}
 	return step{}
+}
+
+// changeOfMembers says in words what a change does, by the nodes of the members.
+func changeOfMembers(cfg *consensus.Configuration, promote, remove, demote []consensus.MemberID) string {
+	var out []string
+	for _, does := range []struct {
+		what string
+		ids  []consensus.MemberID
+	}{{"promote", promote}, {"remove", remove}, {"demote", demote}} {
+		var ms []consensus.Member
+		for _, m := range slices.Concat(cfg.Voters, cfg.Learners) {
+			if slices.Contains(does.ids, m.ID) {
+				ms = append(ms, m)
+			}
+		}
+		if len(ms) > 0 {
+			out = append(out, does.what+" "+nodesOf(ms))
+		}
+	}
+	return strings.Join(out, "; ")
 }
 
 func ids(ms []consensus.Member) map[consensus.MemberID]bool {

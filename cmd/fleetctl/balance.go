@@ -72,11 +72,19 @@ func (a *app) printCut(g *grid, most, total int) error {
 	if most > 0 && len(g.rows) > most {
 		g.rows = g.rows[:most]
 	}
-	total -= len(g.rows)
-	if err := a.printGrid(g); err != nil || total <= 0 || !a.outTerminal {
+	if err := a.printGrid(g); err != nil {
 		return err
 	}
-	text := fmt.Sprintf("… and %d more", total)
+	return a.printMore(total-len(g.rows), most)
+}
+
+// printMore says to people how many there are beside those that are shown, which are at
+// most so many, 0 for all.
+func (a *app) printMore(more, most int) error {
+	if more <= 0 || !a.outTerminal {
+		return nil
+	}
+	text := fmt.Sprintf("… and %d more", more)
 	if most > 0 {
 		text += ": --all shows them"
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -149,8 +150,42 @@ func TestDrainWaitsAndShowsHowFarItIs(t *testing.T) {
 	s.terminal = true
 	s.node.Do(func(n *admintest.Node) { n.Drains = steps })
 	code, out, errs := s.run("node", "drain", "b", "-y")
-	if code != 0 || out != "node b is drained, 2 moved\n" || !strings.Contains(errs, "2 members and 1 leaders to go") || !strings.Contains(errs, "1 blocked (stock: no quorum)") || !strings.HasSuffix(errs, "\r\x1b[2K") {
+	if code != 0 || out != "node b is drained, 2 moved\n" || !strings.Contains(errs, "2 members and 1 leader to go") || !strings.Contains(errs, "1 blocked (stock: no quorum)") || !strings.HasSuffix(errs, "\r\x1b[2K") {
 		t.Errorf("exit %d, %q, %q", code, out, errs)
+	}
+}
+
+// A node that was not asked from the beginning does not know how many have moved.
+func TestADrainCountsWhatMovedForItself(t *testing.T) {
+	s := newStand(t)
+	s.node.Do(func(n *admintest.Node) {
+		n.Drains = []view.DrainProgress{{Members: 7}, {Members: 4}, {Done: true}}
+	})
+	if out := s.ok("node", "drain", "b"); out != "node b is drained, 7 moved\n" {
+		t.Errorf("%q", out)
+	}
+}
+
+// All members that are left are counted, and few reasons named: a pause is one for all.
+// What leaves later is waited for.
+func TestADrainEndsWhenAllThatIsLeftIsStuck(t *testing.T) {
+	s := newStand(t)
+	drains := func(p view.DrainProgress) {
+		s.node.Do(func(n *admintest.Node) { n.Drains = []view.DrainProgress{p} })
+	}
+	paused := []string{"60 groups: moves are paused by ann: switch"}
+	drains(view.DrainProgress{Members: 60, Stuck: 60, Blocked: paused})
+	if code, _, errs := s.run("node", "drain", "b"); code != 5 || !strings.Contains(errs, "cannot end: 60 members are still on it; blocked: "+paused[0]) {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+	for _, p := range []view.DrainProgress{
+		{Members: 61, Stuck: 60, Blocked: append(paused, make([]string, 20)...)},
+		{Members: 1, Later: []string{"stock: its move failed (2 times so far)"}},
+	} {
+		drains(p)
+		if code, _, errs := s.run("node", "drain", "b", "--wait-timeout", "40ms"); code != 5 || !strings.Contains(errs, "the drain goes on; blocked: "+slices.Concat(p.Blocked, p.Later)[0]) {
+			t.Errorf("exit %d, %q", code, errs)
+		}
 	}
 }
 
@@ -169,7 +204,7 @@ func TestDrainThatDoesNotEnd(t *testing.T) {
 		n.Drains = []view.DrainProgress{{Members: 1, Blocked: []string{"stock: no quorum"}}}
 	})
 	// All that is left is blocked: it does not wait for what cannot come.
-	if code, out, errs := s.run("node", "drain", "b"); code != 5 || out != "" || !strings.Contains(errs, "cannot end: 1 members are still on it; blocked: stock: no quorum") {
+	if code, out, errs := s.run("node", "drain", "b"); code != 5 || out != "" || !strings.Contains(errs, "cannot end: 1 member is still on it; blocked: stock: no quorum") {
 		t.Errorf("exit %d, %q, %q", code, out, errs)
 	}
 	s.node.Do(func(n *admintest.Node) {

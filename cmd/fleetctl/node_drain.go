@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,11 +89,15 @@ func (a *app) awaitDrain(ctx context.Context, node string, limit time.Duration) 
 	}
 	next := time.NewTicker(a.poll)
 	defer next.Stop()
-	failed, blocked := 0, 0
+	failed, blocked, most := 0, 0, 0
 	for {
 		p, err := fetch(ctx, a, func(ctx context.Context, c *admin.Client) (view.DrainProgress, error) {
 			return c.DrainProgress(ctx, node)
 		})
+		if err == nil { // the node that is asked may not have seen it from the beginning
+			most = max(most, p.Members)
+			p.Moved = max(p.Moved, most-p.Members)
+		}
 		switch {
 		case err == nil && p.Done:
 			a.progress("")
@@ -100,13 +105,11 @@ func (a *app) awaitDrain(ctx context.Context, node string, limit time.Duration) 
 		case err == nil:
 			failed = 0
 			a.progress(drainLine(node, &p))
-			if len(p.Blocked) == 0 || len(p.Blocked) < min(p.Members, 20) {
-				blocked = 0
-			} else if blocked++; blocked > blockedPatience {
+			if blocked = counted(blocked, allBlocked(&p)); blocked > blockedPatience {
 				a.progress("")
 				return p, &failure{
-					fmt.Sprintf("the drain of node %s cannot end: %d members are still on it; blocked: %s", node, p.Members, strings.Join(p.Blocked, ", ")),
-					"activate another node, stop this one as it is, or take the drain back with fleetctl node undrain " + node, exitUnhealthy,
+					fmt.Sprintf("the drain of node %s cannot end: %s still on it; blocked: %s", node, areStill(p.Members), strings.Join(p.Blocked, "; ")),
+					"end what blocks them: resume moves, bring nodes back or activate another one; or take the drain back with fleetctl node undrain " + node, exitUnhealthy,
 				}
 			}
 		default:
@@ -120,9 +123,9 @@ func (a *app) awaitDrain(ctx context.Context, node string, limit time.Duration) 
 		case <-next.C:
 		case <-over:
 			a.progress("")
-			text := fmt.Sprintf("node %s is not drained after %s: %d members and %d leaders are still on it; the drain goes on", node, limit, p.Members, p.Leaders)
-			if len(p.Blocked) > 0 {
-				text += "; blocked: " + strings.Join(p.Blocked, ", ")
+			text := fmt.Sprintf("node %s is not drained after %s: %s are still on it; the drain goes on", node, limit, membersAndLeaders(p.Members, p.Leaders))
+			if why := slices.Concat(p.Blocked, p.Later); len(why) > 0 {
+				text += "; blocked: " + strings.Join(why, "; ")
 			}
 			return p, &failure{text, "see what is blocked, or take it back with fleetctl node undrain " + node, exitUnhealthy}
 		case <-ctx.Done():
@@ -132,10 +135,28 @@ func (a *app) awaitDrain(ctx context.Context, node string, limit time.Duration) 
 	}
 }
 
+// allBlocked tells whether nothing that is left on a node can leave it.
+func allBlocked(p *view.DrainProgress) bool {
+	if p.Stuck == 0 { // a node of a version that does not count them names the first 20
+		return len(p.Blocked) > 0 && len(p.Blocked) >= min(p.Members, 20)
+	}
+	return p.Stuck >= p.Members
+}
+
+func areStill(members int) string {
+	if members == 1 {
+		return "1 member is"
+	}
+	return plural(members, "member") + " are"
+}
+
 func drainLine(node string, p *view.DrainProgress) string {
-	line := fmt.Sprintf("draining %s: %d members and %d leaders to go, %d moved", node, p.Members, p.Leaders, p.Moved)
-	if len(p.Blocked) > 0 {
-		line += fmt.Sprintf(", %d blocked (%s)", len(p.Blocked), p.Blocked[0])
+	line := fmt.Sprintf("draining %s: %s to go, %d moved", node, membersAndLeaders(p.Members, p.Leaders), p.Moved)
+	switch {
+	case len(p.Blocked) > 0:
+		line += fmt.Sprintf(", %d blocked (%s)", max(p.Stuck, len(p.Blocked)), p.Blocked[0])
+	case len(p.Later) > 0:
+		line += ", " + p.Later[0]
 	}
 	return line
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/raftfleet/raftfleet/fleet/view"
 )
@@ -12,10 +13,15 @@ import (
 // effort says how much an outcome moves, and for how long.
 func effort(o *view.Outcome) string {
 	if o.Groups == 0 {
+		if o.Held != "" {
+			return "nothing would move: " + o.Held
+		}
 		return "nothing would move"
 	}
 	line := fmt.Sprintf("%s would change, %s would move", plural(o.Groups, "group"), membersAndLeaders(o.MembersMoved, o.LeadersMoved))
 	switch {
+	case o.Held != "":
+		line += ", but that would be held: " + o.Held
 	case o.MembersMoved == 0:
 	case o.ETA > 0:
 		line += ", for about " + span(o.ETA) + " at the rate of the last moves"
@@ -25,11 +31,19 @@ func effort(o *view.Outcome) string {
 	return line
 }
 
+// theCatalogue is the catalogue among the names of groups.
+const theCatalogue = "catalogue"
+
 // losses says what would be lost; empty where nothing is.
 func losses(o *view.Outcome) string {
 	var out []string
-	if o.QuorumsLost > 0 {
-		out = append(out, plural(o.QuorumsLost, "group")+" would have no quorum")
+	groups := o.QuorumsLost
+	if slices.Contains(o.LoseQuorum, theCatalogue) {
+		groups--
+		out = append(out, "the catalogue would have no quorum")
+	}
+	if groups > 0 {
+		out = append(out, plural(groups, "group")+" would have no quorum")
 	}
 	if o.SpreadsLost > 0 {
 		out = append(out, plural(o.SpreadsLost, "group")+" would be in fewer zones")
@@ -78,16 +92,43 @@ func (a *app) printLost(o *view.Outcome, most int) error {
 		if len(l.groups) == 0 {
 			continue
 		}
-		fmt.Fprintln(a.out)
-		g := &grid{header: []string{l.header}}
-		for _, name := range l.groups {
-			g.add(name)
-		}
-		if err := a.printCut(g, most, max(l.total, len(l.groups))); err != nil {
+		if err := a.printNames(l.header, l.groups, most, max(l.total, len(l.groups))); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// namesWidth is how wide lines of names are, unless one name alone is wider.
+const namesWidth = 100
+
+// printNames prints at most so many names, 0 for all, several in a line, and how many
+// more there are of the total.
+func (a *app) printNames(header string, names []string, most, total int) error {
+	if most > 0 && len(names) > most {
+		names = names[:most]
+	}
+	g := &grid{header: []string{header}}
+	line := ""
+	for i, name := range names {
+		if name = oneLine(name); i+1 < len(names) {
+			name += ","
+		}
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(name) > namesWidth {
+			g.add(line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += name
+	}
+	g.add(line)
+	fmt.Fprintln(a.out)
+	if err := a.printGrid(g); err != nil {
+		return err
+	}
+	return a.printMore(total-len(names), most)
 }
 
 // printBeforeAndAfter shows two skews side by side: the fleet, its zones, and the

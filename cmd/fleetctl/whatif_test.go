@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -36,8 +37,7 @@ beware: 1 group would have no quorum, 99 groups would be in fewer zones, 3 more 
  pair
 
  IN FEWER ZONES
- g00
- g01
+ g00, g01
 … and 97 more: --all shows them
 
  GROUP  CAUSE   FROM  TO  LEADER  REASON
@@ -68,6 +68,49 @@ if node a has weight 1: nothing would move
  z2    3      3           100      100           1.00   1.00
  z3    2      2           100      100           1.00   1.00
 `)
+}
+
+// Sixty groups are not sixty lines, wherever they are printed.
+func TestWhatIfListsGroupsInLines(t *testing.T) {
+	o := view.Outcome{SpreadsLost: 60}
+	for i := range 60 {
+		o.LoseSpread = append(o.LoseSpread, fmt.Sprintf("group-%02d", i))
+	}
+	s := newStand(t)
+	s.node.Do(func(n *admintest.Node) { n.Balancing.Outcome = o })
+	for _, s.terminal = range []bool{false, true} {
+		out := s.ok("balance", "whatif", "--remove", "a", "--all")
+		at := strings.Index(out, "IN FEWER ZONES")
+		if at < 0 {
+			t.Fatalf("%s", out)
+		}
+		lines := strings.Split(strings.TrimSpace(out[at:]), "\n")
+		if len(lines) != 7 || !strings.HasSuffix(strings.TrimSpace(lines[1]), ", group-09,") || !strings.HasSuffix(strings.TrimSpace(lines[6]), ", group-59") {
+			t.Errorf("%q", lines)
+		}
+	}
+}
+
+// What keeps the moves from being made is said before how many there would be to make.
+func TestWhatIfSaysWhatWouldHoldTheMoves(t *testing.T) {
+	s := newStand(t)
+	s.node.Do(func(n *admintest.Node) {
+		n.Balancing.Outcome = risky()
+		n.Balancing.Outcome.Held = "all 2 nodes of zone z3 are gone"
+	})
+	if out := s.ok("balance", "whatif", "--zone-down", "z3"); !strings.HasPrefix(out, "if zone z3 is down\t100 groups would change, 100 members and 19 leaders would move, but that would be held: all 2 nodes of zone z3 are gone\n") {
+		t.Errorf("%s", out)
+	}
+	s.node.Do(func(n *admintest.Node) {
+		n.Balancing.Outcome = view.Outcome{Held: "the only voter of the catalogue is gone: a", QuorumsLost: 3, LoseQuorum: []string{"catalogue", "g", "h"}}
+	})
+	out := s.ok("balance", "whatif", "--remove", "a")
+	if !strings.HasPrefix(out, "if node a is gone\tnothing would move: the only voter of the catalogue is gone: a\nbeware\tthe catalogue would have no quorum, 2 groups would have no quorum\n") {
+		t.Errorf("%s", out)
+	}
+	if !strings.Contains(out, "\nmost leaders on a node, times its share\t\t\n") { // nobody has a share
+		t.Errorf("%s", out)
+	}
 }
 
 func TestWhatIfAsksWhatItWasTold(t *testing.T) {

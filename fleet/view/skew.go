@@ -6,7 +6,8 @@ import "time"
 type Skew struct {
 	Nodes []SkewNode `json:"nodes"`
 	Zones []SkewZone `json:"zones"`
-	// MemberMax and LeaderMax are the highest ratio of what a node has to its share.
+	// MemberMax and LeaderMax are the highest ratio of what an active node has to its share;
+	// 0 where none has a share.
 	MemberMax float64   `json:"member_max_over_share"`
 	LeaderMax float64   `json:"leader_max_over_share"`
 	FewGroups int       `json:"groups_with_too_few_members"`
@@ -92,11 +93,14 @@ type Outcome struct {
 	MembersMoved int           `json:"members_moved"` // to other nodes
 	LeadersMoved int           `json:"leaders_moved"`
 	ETA          float64       `json:"eta_seconds"` // at the rate of the last moves; 0 where none is known
-	Before       Skew          `json:"before"`
-	After        Skew          `json:"after"`
-	LoseQuorum   []string      `json:"lose_quorum"` // groups that could not go on, the first hundred
-	LoseSpread   []string      `json:"lose_spread"` // groups that end in fewer zones than now, the same
-	QuorumsLost  int           `json:"quorums_lost"`
-	SpreadsLost  int           `json:"spreads_lost"`
-	Problems     []Problem     `json:"problems"`
+	// Held is why members would not be replaced, or nothing would move at all: the
+	// catalogue has no quorum then, the brake holds, or moves are paused.
+	Held        string    `json:"held,omitempty"`
+	Before      Skew      `json:"before"`
+	After       Skew      `json:"after"`
+	LoseQuorum  []string  `json:"lose_quorum"` // groups that could not go on, the catalogue first, then a hundred at most
+	LoseSpread  []string  `json:"lose_spread"` // groups that end in fewer zones than now, the same
+	QuorumsLost int       `json:"quorums_lost"`
+	SpreadsLost int       `json:"spreads_lost"`
+	Problems    []Problem `json:"problems"`
 }

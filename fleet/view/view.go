@@ -206,11 +206,14 @@ type Archive struct {
 	Removed time.Time     `json:"removed"`  // when the group was
 }
 
-// DrainProgress tells how far a drain is.
+// DrainProgress tells how far a drain is. Moved counts the members that left, as far as
+// the answering node saw it.
 type DrainProgress struct {
 	Members int      `json:"members"` // still to leave
 	Leaders int      `json:"leaders"` // still to leave
 	Moved   int      `json:"moved"`
+	Stuck   int      `json:"stuck"`             // of Members: those that cannot leave as things are
+	Later   []string `json:"later,omitempty"`   // groups that leave later, with the reason
 	Blocked []string `json:"blocked,omitempty"` // groups that cannot leave, with the reason
 	Votes   bool     `json:"votes,omitempty"`   // nothing else is left, and the catalogue needs its vote until others have it
 	Done    bool     `json:"done"`
