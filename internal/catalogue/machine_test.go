@@ -148,9 +148,9 @@ func TestWhenANodeReturnedIsRemembered(t *testing.T) {
 		}
 		return n.Returned
 	}
-	for range 2 {
+	for _, who := range []string{"a new node", "one that tries again to be one"} {
 		if register() != 0 {
-			t.Error("a new node returned, or one that tries again to be one")
+			t.Errorf("%s returned", who)
 		}
 	}
 	for _, from := range []placement.State{placement.Active, placement.Suspect, placement.Draining, placement.Dead} {
