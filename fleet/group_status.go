@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/fleet/view"
@@ -98,6 +99,9 @@ func (n *Node) GroupStatus(ctx context.Context, name string) (view.GroupStatus, 
 		v := view.GroupStatus{
 			Name: g.Name, GroupID: g.ID, Type: g.Type, Replicas: g.Replicas, Target: ns.all(g.Target), Preferred: ns.of(g.Preferred),
 			Members: []view.Member{}, Problems: []view.Problem{},
+		}
+		if g.Recovered != "" {
+			v.Recovered = time.Unix(0, g.Created).UTC().Format(time.DateTime) + ": " + g.Recovered
 		}
 		r, leads := n.askMembers(ctx, g)
 		n.fillStatus(&v, c, ns, r)

@@ -296,6 +296,9 @@ func TestRecoveryCanBeTracedAndRepeated(t *testing.T) {
 	if x, err := left.Explain(t.Context(), "g"); err != nil || x.Reason != told || x.Since.IsZero() {
 		t.Errorf("the group says of itself %+v, want %q; %v", x, told, err)
 	}
+	if s, err := left.GroupStatus(t.Context(), "g"); err != nil || !strings.HasSuffix(s.Recovered, ": "+told) {
+		t.Errorf("its status says %q, want %q; %v", s.Recovered, told, err)
+	}
 	refusedFor(t, left, "needs no recovery")
 	if v, err := grow.Call(t.Context(), left, "g", 1); err != nil || v != 11 {
 		t.Errorf("after a second recovery: %d, %v", v, err)

@@ -48,6 +48,9 @@ func (a *app) printGroup(s *view.GroupStatus) error {
 	facts.add("snapshot bytes", s.SnapshotSize)
 	facts.add("asleep", yesNo(s.Asleep))
 	facts.add("target", strings.Join(s.Target, " "))
+	if s.Recovered != "" {
+		facts.add("recovered", s.Recovered)
+	}
 	if err := a.printGrid(facts); err != nil {
 		return err
 	}

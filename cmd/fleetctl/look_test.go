@@ -118,6 +118,17 @@ func TestJSONIsWhatTheFleetSays(t *testing.T) {
 	}
 }
 
+func TestARecoveredGroupShowsIt(t *testing.T) {
+	s := newStand(t)
+	if out := s.ok("group", "show", "orders"); strings.Contains(out, "recovered") {
+		t.Errorf("%s", out)
+	}
+	s.node.Do(func(n *admintest.Node) { n.Groups[0].Recovered = "2026-01-02 03:04:05: through node a" })
+	if out := s.ok("group", "show", "orders"); !strings.Contains(out, "recovered\t2026-01-02 03:04:05: through node a\n") {
+		t.Errorf("%s", out)
+	}
+}
+
 func TestAllPagesOfGroups(t *testing.T) {
 	s := newStand(t)
 	const count = 2345

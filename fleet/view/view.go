@@ -159,7 +159,8 @@ type GroupStatus struct {
 	Asleep       bool          `json:"asleep"`
 	Members      []Member      `json:"members"`
 	Target       []string      `json:"target"`
-	Preferred    string        `json:"preferred"` // who should lead
+	Preferred    string        `json:"preferred"`           // who should lead
+	Recovered    string        `json:"recovered,omitempty"` // when, through whom and from what, where a recovery made it
 	Problems     []Problem     `json:"problems"`
 }
 

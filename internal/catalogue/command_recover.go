@@ -9,8 +9,8 @@ import (
 // crash leaves the name without a group. Whoever hosts a member of the old one
 // deletes it. What is archived under the name stays.
 //
-// IfID must be the group that bears the name. Text says who did it, when and from
-// what; it becomes the Cause of the new group's first target.
+// IfID must be the group that bears the name. Text says who did it and from what; it
+// stays with the new group as Recovered, and is the Cause of its first target.
 // Refused with ErrInvalid, ErrNoGroup and ErrNoNode.
 type RecoverGroup struct {
 	Name      string
@@ -47,7 +47,7 @@ func (r *RecoverGroup) apply(m *Machine, at moment) (func(*coder), error) {
 	}
 	m.dropGroup(old)
 	g := &Group{Name: old.Name, Type: old.Type, Config: old.Config, Initial: r.State, Replicas: old.Replicas,
-		Preferred: r.Preferred, Cause: Cause{Text: r.Text}}
+		Preferred: r.Preferred, Cause: Cause{Text: r.Text}, Recovered: r.Text}
 	m.beginGroup(g, r.Members, at)
 	return groupResult(g), nil
 }

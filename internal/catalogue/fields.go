@@ -64,6 +64,9 @@ func (g *Group) fields(c *coder) {
 	c.uint(&g.SettledNext)
 	c.uint(&g.NextMember)
 	c.int64(&g.Created)
+	if c.format >= recoveredFormat {
+		c.string(&g.Recovered, MaxReason)
+	}
 }
 
 func (a *Archive) fields(c *coder) {

@@ -61,6 +61,11 @@ type Group struct {
 	SettledNext     uint64   // NextMember when Settled was reported: members below it were all accounted for then
 	NextMember      uint64   // the MemberID that a new member will get
 	Created         int64    // log time, in ns since 1970
+
+	// Recovered says how RecoverGroup made this group at Created: by whom and from what. It
+	// is empty for a group that was added, and never changes. Results of commands do not
+	// have it.
+	Recovered string
 }
 
 // TargetNodes lists the nodes of the target, by identifier.

@@ -33,7 +33,7 @@ func TestRecoverGroupReplacesTheGroupInOneStep(t *testing.T) {
 	members := []Member{{1, 3}, {2, 4}}
 	if g.Type != "register" || g.Replicas != 2 || string(g.Config) != "config" || string(g.FirstConfig) != "config" || string(g.Initial) != "state" ||
 		!slices.Equal(g.First, members) || !slices.Equal(g.Target, members) || !slices.Equal(g.Configured, members) || g.Preferred != 3 ||
-		g.Epoch != 1 || g.Settled != 1 || g.NextMember != 3 || g.Cause != (Cause{Text: "recovered by hand"}) || g.Created != int64(f.index)*1000 || g.Since != g.Created {
+		g.Epoch != 1 || g.Settled != 1 || g.NextMember != 3 || g.Cause != (Cause{Text: "recovered by hand"}) || g.Recovered != "recovered by hand" || g.Created != int64(f.index)*1000 || g.Since != g.Created {
 		t.Errorf("%+v", g)
 	}
 	if groups, _, _, complete := f.m.Changes(before); !complete || !slices.Equal(groups, []ident.GroupID{old.ID, g.ID}) {
@@ -45,6 +45,36 @@ func TestRecoverGroupReplacesTheGroupInOneStep(t *testing.T) {
 		}
 	}
 	f.refused(r, ErrNoGroup) // a second try of the same recovery does no harm
+}
+
+// Who recovered a group, when and from what is told for as long as the group lives: its
+// targets change, and states are written and read again.
+func TestARecoveredGroupTellsOfItForAsLongAsItLives(t *testing.T) {
+	f := newFixture(t, 3)
+	g := f.add("g", 1, 2)
+	f.must(&RecoverGroup{Name: "g", IfID: g.ID, Members: []ident.NodeID{1}, Text: "recovered by hand"})
+	g, _ = f.m.Group("g")
+	created := g.Created
+	f.must(&SetTargets{Targets: []Target{{Group: g.ID, IfEpoch: g.Epoch, Members: []ident.NodeID{2, 3}, Cause: Cause{Text: "another"}}}})
+	f.must(&Report{Group: g.ID, Index: 9, Members: []Member{{2, 2}, {3, 3}}, Epoch: 2})
+	again := New()
+	if err := again.Restore(pipe(t, f.m)); err != nil {
+		t.Fatal(err)
+	}
+	if g, _ = again.Group("g"); g.Recovered != "recovered by hand" || g.Created != created || g.Cause.Text != "another" {
+		t.Errorf("%+v", g)
+	}
+	// In a format that had no place for it, the rest is kept.
+	var old bytes.Buffer
+	if err := f.m.image().writeAs(recoveredFormat-1, &old); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Restore(&old); err != nil {
+		t.Fatal(err)
+	}
+	if g, _ = again.Group("g"); g.Recovered != "" || g.Created != created || len(again.Nodes()) != 3 {
+		t.Errorf("%+v", g)
+	}
 }
 
 // What an operator kept under the name is not the recovery's to replace or to use.

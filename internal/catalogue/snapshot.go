@@ -16,9 +16,10 @@ import (
 )
 
 const (
-	snapshotVersion = 3
+	snapshotVersion = 4
 	oldestSnapshot  = 2 // that is still read
 	returnedFormat  = 3 // the first in which a node has Returned
+	recoveredFormat = 4 // the first in which a group has Recovered
 )
 
 // image is the state at one index, apart from a machine that goes on.
