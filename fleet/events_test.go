@@ -87,6 +87,9 @@ func TestATransferThatIsHeldIsNotToldAsAStep(t *testing.T) {
 	if told := preferred() - before; told != 0 {
 		t.Errorf("%d events tell of a transfer while moves are paused", told)
 	}
+	if r, err := leader.StepOf(t.Context(), "g"); err != nil || !strings.HasPrefix(r, "wait until leaders may change: ") {
+		t.Errorf("what comes next is said to be %q, %v", r, err)
+	}
 	if err := nodes[0].Resume(t.Context(), "ana"); err != nil {
 		t.Fatal(err)
 	}
