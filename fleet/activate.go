@@ -12,6 +12,7 @@ import (
 	"github.com/raftfleet/raftfleet/gossip"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/exec"
 	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/placement"
 )
@@ -20,7 +21,9 @@ import (
 // the catalogue lists the node as active and the node's copy of it holds all that was
 // committed when Activate was called, also after a crash; or when ctx ends, with an
 // error that says what it waited for. It may then be called again. On an active node
-// it changes nothing, or reports that the zone differs.
+// it changes nothing, or reports that the zone differs. A node whose process begins again
+// goes on with the members that it has, and gets new ones when it has stayed for a while
+// (the limit trust_after).
 func (n *Node) Activate(ctx context.Context, zone string) error {
 	if err := CheckZone(zone); err != nil {
 		return err
@@ -43,7 +46,7 @@ func (n *Node) Activate(ctx context.Context, zone string) error {
 			return err
 		}
 	}
-	if err := n.enter(ctx, zone); err != nil {
+	if err := n.takePart(ctx, zone); err != nil {
 		return fmt.Errorf("fleet: activate node %s in fleet %s: %w", n.cfg.Name, n.fleet, n.explainUnreached(err))
 	}
 	if n.zone != zone {
@@ -71,6 +74,31 @@ func (n *Node) adopt(fleet ident.FleetID) error {
 	n.wire.SetFleet(fleet)
 	n.fleet = fleet
 	return n.gossip.UpdateMeta(func(m *gossip.Meta) { m.Fleet = fleet })
+}
+
+// takePart has the node take part in the fleet, unless it does.
+func (n *Node) takePart(ctx context.Context, zone string) error {
+	if n.zone == zone && n.isListed(zone) {
+		// To register again would say that this process is another. But who was forgotten
+		// meanwhile is told nothing more, and has to.
+		asking, cancel := exec.WithTimeout(ctx, n.exec, askTimeout)
+		err := n.awaitCopy(asking)
+		cancel()
+		if err == nil && n.isListed(zone) {
+			return nil
+		}
+	}
+	return n.enter(ctx, zone)
+}
+
+// isListed tells whether this node's copy of the catalogue lists it as active in a zone.
+func (n *Node) isListed(zone string) bool {
+	c := n.catalogue.Load()
+	if c == nil {
+		return false
+	}
+	node, ok := c.Node(n.id)
+	return ok && node.State == placement.Active && node.Zone == zone
 }
 
 // enter registers the node, gives it its copy of the catalogue, and waits until
@@ -128,7 +156,9 @@ func (n *Node) enter(ctx context.Context, zone string) error {
 }
 
 // becomeActive has the catalogue list the node as active, whatever it was before:
-// new, drained, or not heard for a while. It returns the node as it then is.
+// new, drained, or not heard for a while. One that was gone keeps what it has from now
+// on; the planner gives it new members only when it has stayed for a while. It returns
+// the node as it then is.
 func (n *Node) becomeActive(ctx context.Context, me *catalogue.Node, register *catalogue.RegisterNode) (*catalogue.Node, error) {
 	set := &catalogue.SetNodeState{ID: n.id, To: placement.Active, IfState: []placement.State{me.State}}
 	result, err := n.retry(ctx, func(ctx context.Context) ([]byte, error) { return n.propose(ctx, set) })

@@ -64,11 +64,12 @@ func (n *Node) viewBalance(c *catalogue.Machine, r *planner.Report) view.Balance
 	for _, at := range [...]struct {
 		from time.Time
 		to   *time.Time
-	}{{r.QuietFrom, &v.QuietFrom}, {r.RestsUntil, &v.Rests}} {
+	}{{r.QuietFrom, &v.QuietFrom}, {r.RestsUntil, &v.Rests}, {r.TrustedFrom, &v.TrustedFrom}} {
 		if !at.from.IsZero() {
 			*at.to = at.from.UTC()
 		}
 	}
+	v.Returned = ns.allOf(r.Returned)
 	if r.Done > 0 && r.DoneWithin > 0 {
 		v.PerMinute = math.Round(float64(r.Done)/r.DoneWithin.Minutes()*10) / 10
 	}
@@ -99,6 +100,17 @@ func (n *Node) viewBalance(c *catalogue.Machine, r *planner.Report) view.Balance
 	}
 	v.State, v.Why = balanceState(&v, r, helpless)
 	return v
+}
+
+// mostReturned bounds how many nodes a sentence names.
+const mostReturned = 3
+
+// first names at most so many of some nodes, and says how many more there are.
+func first(names []string, most int) string {
+	if more := len(names) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), more)
+	}
+	return strings.Join(names, ", ")
 }
 
 // balanceState says in a sentence how things stand.
@@ -149,6 +161,10 @@ func balanceState(v *view.Balance, r *planner.Report, helpless string) (state, w
 		return view.BalanceWaiting, fmt.Sprintf("%s to change next", count(queued, "group"))
 	case !r.RestsUntil.IsZero():
 		return view.BalanceWaiting, "nodes are unevenly loaded, and the groups that could move moved a short while ago; the first has rested in " + until(r.RestsUntil)
+	}
+	if len(v.Returned) > 0 {
+		return view.BalanceWaiting, fmt.Sprintf("%s came back a short while ago: no new members before trust_after (%s) is over, for the first in %s",
+			first(v.Returned, mostReturned), r.Limits.TrustAfter, until(r.TrustedFrom))
 	}
 	if helpless != "" {
 		return view.BalanceStuck, "no move would help what is left: " + helpless

@@ -35,6 +35,8 @@ func TestHowBalancingStands(t *testing.T) {
 		{"a drain between two moves waits for no quiet", queue(placement.Drain, 14, planner.HeldFull), view.Balance{}, "", view.BalanceWaiting, "14 groups to change next"},
 		{"balancing does", queue(placement.Balance, 2, planner.HeldRestless), view.Balance{}, "", view.BalanceWaiting, "quiet, in 3s"},
 		{"a group rests", queue(placement.Balance, 1, planner.HeldResting), view.Balance{}, "", view.BalanceWaiting, "rested, the first in 1m0s"},
+		{"a node is back", &planner.Report{At: at, TrustedFrom: at.Add(20 * time.Second)}, view.Balance{Returned: []string{"a", "b", "c", "d"}}, "too few nodes", view.BalanceWaiting, "a, b, c and 1 more came back"},
+		{"a group has no quorum", queue(placement.Drain, 2, planner.HeldNoQuorum), view.Balance{}, "", view.BalanceStuck, "2 groups cannot move"},
 		{"moves go on while the brake holds", &planner.Report{At: at}, view.Balance{Moving: 2, MoveLimit: 4, Left: 9, Held: "3 of 9 nodes are gone"}, "", view.BalanceMoving, "2 groups of at most 4 on the move, 9 left; no other begins: 3 of 9 nodes are gone"},
 		{"only leaders are on their way", &planner.Report{At: at}, view.Balance{Leading: 10}, "", view.BalanceMoving, "10 groups on the way to the preferred leader"},
 		{"as many leaders as may, and more to come", queue(placement.Lead, 100, planner.HeldFull), view.Balance{Leading: 64}, "", view.BalanceMoving, "64 groups on the way to the preferred leader, 100 groups to change next"},

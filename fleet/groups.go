@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/raftfleet/raftfleet/cache"
 	"github.com/raftfleet/raftfleet/fleet/view"
@@ -184,12 +185,9 @@ func (n *Node) addHere(ctx context.Context, r *addRequest) error {
 // chooseMembers places one new group among the nodes that are there. The planner
 // balances later if it must; who is far above its share is not chosen.
 func (n *Node) chooseMembers(c *catalogue.Machine, r *addRequest) ([]ident.NodeID, ident.NodeID, error) {
-	var nodes []placement.Node
-	for _, node := range c.Nodes() {
-		if node.State == placement.Active && n.hears(node.ID) {
-			nodes = append(nodes, placement.Node{ID: node.ID, Zone: node.Zone, Weight: node.Weight, State: node.State})
-		}
-	}
+	nodes := planner.Nodes(c, n.cfg.limits(), n.exec.Now())
+	nodes = slices.DeleteFunc(nodes, func(node placement.Node) bool { return node.State != placement.Active || !n.hears(node.ID) })
+	nodes = preferTrusted(nodes, r.Replicas)
 	if len(nodes) == 0 {
 		return nil, 0, errNobodyToAsk
 	}
@@ -198,6 +196,24 @@ func (n *Node) chooseMembers(c *catalogue.Machine, r *addRequest) ([]ident.NodeI
 		return nil, 0, errNobodyToAsk
 	}
 	return t.Members, t.Leader, nil
+}
+
+// preferTrusted leaves out the nodes that came back a short while ago, where each of
+// their zones has another node and there are enough without them: after a restart of
+// the whole fleet groups can be added all the same.
+func preferTrusted(nodes []placement.Node, replicas int) []placement.Node {
+	zones := make(map[string]bool)
+	for _, node := range nodes {
+		zones[node.Zone] = zones[node.Zone] || !node.Returned
+	}
+	chosen := slices.DeleteFunc(slices.Clone(nodes), func(node placement.Node) bool { return node.Returned && zones[node.Zone] })
+	if len(chosen) < replicas {
+		chosen = nodes
+	}
+	for i := range chosen {
+		chosen[i].Returned = false
+	}
+	return chosen
 }
 
 // updateHere has the group commit its configuration and then records it for the

@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/raftfleet/raftfleet/group"
+	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/placement"
 )
 
 // A group that is asked for begins with members on all the nodes that are active by
@@ -60,5 +63,25 @@ func TestANewGroupBeginsOnANodeThatJustJoined(t *testing.T) {
 			})
 		}
 		all.Wait()
+	}
+}
+
+// New groups pass over nodes that came back a short while ago, unless others are too few
+// or their zone would be left out.
+func TestNewGroupsPreferNodesThatStayed(t *testing.T) {
+	node := func(id ident.NodeID, zone string, returned bool) placement.Node {
+		return placement.Node{ID: id, Zone: zone, State: placement.Active, Returned: returned}
+	}
+	nodes := []placement.Node{node(1, "a", true), node(2, "a", false), node(3, "b", true), node(4, "b", true), node(5, "c", false), node(6, "c", false)}
+	for replicas, want := range map[int][]ident.NodeID{3: {2, 3, 4, 5, 6}, 5: {2, 3, 4, 5, 6}, 6: {1, 2, 3, 4, 5, 6}} {
+		var got []ident.NodeID
+		for _, n := range preferTrusted(slices.Clone(nodes), replicas) {
+			if got = append(got, n.ID); n.Returned {
+				t.Errorf("node %d could not be chosen", n.ID)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("of %d members: %v, want %v", replicas, got, want)
+		}
 	}
 }

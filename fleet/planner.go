@@ -190,40 +190,6 @@ func (n *Node) hearing() map[ident.NodeID]planner.Hearing {
 	return out
 }
 
-// missed asks the other nodes about some that are not heard here, and returns those
-// that nobody hears and enough miss.
-func (n *Node) missed(ctx context.Context, nodes []ident.NodeID) map[ident.NodeID]bool {
-	if len(nodes) == 0 {
-		return nil
-	}
-	c := n.catalogue.Load()
-	if c == nil {
-		return nil
-	}
-	limits, _ := planner.FromSettings(c.Settings(), n.cfg.limits())
-	others := n.activeNodes()
-	wanted := min(limits.Observers, len(others)) // all there are, when they are fewer
-	missed := make(map[ident.NodeID]bool)
-	for _, id := range nodes {
-		agree, heard := 0, false
-		for _, other := range others {
-			if agree >= wanted {
-				break
-			}
-			b, err := n.ask(ctx, other, appendGroup(nil, opObserve, ident.GroupID(id), nil))
-			if err != nil {
-				continue
-			}
-			if heard = len(b) == 1 && b[0] == 1; heard {
-				break
-			}
-			agree++
-		}
-		missed[id] = !heard && agree >= wanted
-	}
-	return missed
-}
-
 // lagging asks the leaders of groups on the move how far behind the members to come are.
 func (n *Node) lagging(ctx context.Context, c *catalogue.Machine, groups []ident.GroupID) map[ident.GroupID]uint64 {
 	if len(groups) == 0 {

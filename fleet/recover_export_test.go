@@ -26,6 +26,20 @@ func (n *Node) StatusOfMember(ctx context.Context, g ident.GroupID) (leader iden
 	return r.Leader, r.Durable, err
 }
 
+// SalvageOnly does what a recovery does before its last step, as if the process was killed then.
+func (n *Node) SalvageOnly(ctx context.Context, name string) error {
+	g, err := n.groupNow(ctx, name)
+	if err != nil {
+		return err
+	}
+	from, err := n.survey(ctx, g).survivor(nil)
+	if err != nil {
+		return err
+	}
+	_, err = n.salvage(ctx, g.ID, from)
+	return err
+}
+
 // RecoverOnto recovers a group like Recover, with its new members on the given nodes.
 func (n *Node) RecoverOnto(ctx context.Context, name string, nodes ...ident.NodeID) error {
 	g, err := n.groupNow(ctx, name)

@@ -244,6 +244,16 @@ func TestRecoverThatFailsAfterTheSalvageStopsNothing(t *testing.T) {
 	}
 }
 
+// The group is there as it was, so a second try finds it and ends what the first began.
+func TestRecoverThatIsKilledHalfWayIsRepeated(t *testing.T) {
+	left, other, _ := quorumLost(t, 10, nil)
+	eventually(t, "the state is salvaged", func() bool { return other.SalvageOnly(t.Context(), "g") == nil })
+	recovers(t, left) // while the member is still kept apart
+	if v, err := grow.Call(t.Context(), left, "g", 1); err != nil || v != 11 {
+		t.Errorf("after the second try: %d, %v", v, err)
+	}
+}
+
 func TestRecoverLeavesWhatWasKeptUnderTheName(t *testing.T) {
 	var kept []view.Archive
 	left, other, _ := quorumLost(t, 10, func(n *fleet.Node) {

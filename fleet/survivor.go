@@ -41,7 +41,10 @@ type candidate struct {
 // who counts is decided by what the members themselves say.
 type survey []candidate
 
-// survey asks them all at once.
+// surveyParallel is how many nodes are asked at once: nearly always all.
+const surveyParallel = 64
+
+// survey asks them all.
 func (n *Node) survey(ctx context.Context, g *catalogue.Group) survey {
 	members := slices.Concat(g.Configured, g.Target, g.Named)
 	var found survey
@@ -51,7 +54,7 @@ func (n *Node) survey(ctx context.Context, g *catalogue.Group) survey {
 		}
 	}
 	slices.SortFunc(found, func(a, b candidate) int { return cmp.Compare(a.node, b.node) })
-	_ = n.each(len(found), len(found), func(i int) error { // errors are part of what is found
+	_ = n.each(len(found), surveyParallel, func(i int) error { // errors are part of what is found
 		c := &found[i]
 		c.report, c.err = n.reportOf(ctx, g.ID, c.node)
 		if c.err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"reflect"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -105,9 +106,8 @@ func runMany(ctx context.Context, s *settings, stderr io.Writer) (report, bool) 
 				c := s.candidate(i)
 				result := c.guarded(nil, stderr)
 				if result.Violation == nil && i%repeatEvery == 0 {
-					if again := c.run(nil); again.Trace != result.Trace {
-						result.Violation = &sim.Violation{Invariant: sim.Replays, Detail: fmt.Sprintf("trace %x and then %x", result.Trace, again.Trace), Step: result.Steps}
-					}
+					again := c.run(nil)
+					result.Violation = differs(&result, &again)
 				}
 				mu.Lock()
 				total.add(&result)
@@ -149,6 +149,15 @@ func runMany(ctx context.Context, s *settings, stderr io.Writer) (report, bool) 
 		}
 	}
 	return r, len(failing) > 0
+}
+
+// differs tells how a second run of a plan came to something else than the first. The
+// trace has what happened and how much was drawn, the rest of the result what it came to.
+func differs(first, second *sim.Result) *sim.Violation {
+	if reflect.DeepEqual(first, second) {
+		return nil
+	}
+	return &sim.Violation{Invariant: sim.Replays, Detail: fmt.Sprintf("%+v and then %+v", *first, *second), Step: first.Steps}
 }
 
 // since tells how much time passed, and how much was computed in it.

@@ -19,23 +19,25 @@ type Balance struct {
 	State string `json:"state"` // balanced, moving, waiting, paused, held, stuck, unknown
 	Why   string `json:"why"`   // one sentence, with what to wait for or to do
 	// Planner is the node that decides: the one that leads the catalogue.
-	Planner   string         `json:"planner"`
-	At        time.Time      `json:"at,omitzero"` // when it decided last
-	Pause     *BalancePause  `json:"pause,omitempty"`
-	Held      string         `json:"held,omitempty"`        // why the brake holds
-	QuietFrom time.Time      `json:"quiet_from,omitzero"`   // until when it waits for quiet among the nodes
-	Rests     time.Time      `json:"rests_until,omitzero"`  // when the first group that rests, and should move, may
-	Moving    int            `json:"moving"`                // groups whose members move
-	MoveLimit int            `json:"move_limit"`            // how many may
-	Leading   int            `json:"leading"`               // groups that only another member is to lead, and does not yet
-	Left      int            `json:"left"`                  // groups whose members are still to move, those on the way included
-	Queue     []BalanceQueue `json:"queue"`                 // what is to move, the most urgent first
-	Holds     []BalanceHold  `json:"holds"`                 // what keeps groups from moving now
-	Done      int            `json:"done"`                  // moves of members that ended lately
-	DoneIn    float64        `json:"done_in_seconds"`       // within so many seconds
-	PerMinute float64        `json:"per_minute"`            // the rate of that
-	ETA       float64        `json:"eta_seconds,omitempty"` // until Left is 0 at that rate; 0 where there is none, or nothing may move
-	Problems  []Problem      `json:"problems"`              // what no move can help
+	Planner     string         `json:"planner"`
+	At          time.Time      `json:"at,omitzero"` // when it decided last
+	Pause       *BalancePause  `json:"pause,omitempty"`
+	Held        string         `json:"held,omitempty"`        // why the brake holds
+	QuietFrom   time.Time      `json:"quiet_from,omitzero"`   // until when it waits for quiet among the nodes
+	Rests       time.Time      `json:"rests_until,omitzero"`  // when the first group that rests, and should move, may
+	Returned    []string       `json:"returned,omitempty"`    // nodes that came back a short while ago and get no new members yet
+	TrustedFrom time.Time      `json:"trusted_from,omitzero"` // when the first of them may
+	Moving      int            `json:"moving"`                // groups whose members move
+	MoveLimit   int            `json:"move_limit"`            // how many may
+	Leading     int            `json:"leading"`               // groups that only another member is to lead, and does not yet
+	Left        int            `json:"left"`                  // groups whose members are still to move, those on the way included
+	Queue       []BalanceQueue `json:"queue"`                 // what is to move, the most urgent first
+	Holds       []BalanceHold  `json:"holds"`                 // what keeps groups from moving now
+	Done        int            `json:"done"`                  // moves of members that ended lately
+	DoneIn      float64        `json:"done_in_seconds"`       // within so many seconds
+	PerMinute   float64        `json:"per_minute"`            // the rate of that
+	ETA         float64        `json:"eta_seconds,omitempty"` // until Left is 0 at that rate; 0 where there is none, or nothing may move
+	Problems    []Problem      `json:"problems"`              // what no move can help
 }
 
 // BalancePause is an operator's word that nothing shall move.

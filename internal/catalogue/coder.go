@@ -19,6 +19,8 @@ type coder struct {
 	enc *msgpack.Encoder // nil when reading
 	dec *msgpack.Decoder // nil when writing
 	err error
+
+	format uint64 // of what is read or written, once its version was visited
 }
 
 // fielder is a value whose fields a coder can visit.
@@ -175,11 +177,14 @@ func list[T any](c *coder, v *[]T, most int, each func(*coder, *T)) {
 }
 
 // version visits the format version that begins every encoding.
-func (c *coder) version(known uint64) {
-	version := known
-	c.uint(&version)
-	if c.err == nil && version != known {
-		c.err = fmt.Errorf("%w: it has format %d, this program knows %d: run the newer program on every node", ErrVersion, version, known)
+func (c *coder) version(known uint64) { c.versions(known, known) }
+
+// versions is version where older formats are read as well.
+func (c *coder) versions(oldest, known uint64) {
+	c.format = known
+	c.uint(&c.format)
+	if c.err == nil && (c.format < oldest || c.format > known) {
+		c.err = fmt.Errorf("%w: it has format %d, this program knows %d: run the newer program on every node", ErrVersion, c.format, known)
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 // known one keeps its state and its member, with two exceptions: one that was
 // dead, inactive or draining comes back on its own word and is joining again,
 // and one that has no member since it was dead or forgotten gets the one that it
-// still Has, or another.
+// still Has, or another. Who registers again was gone or began anew, and the record
+// says when it Returned.
 // Refused with ErrInvalid and ErrLimit.
 type RegisterNode struct {
 	ID          ident.NodeID
@@ -56,6 +57,12 @@ func (r *RegisterNode) apply(m *Machine, at moment) (func(*coder), error) {
 		next = *known
 	} else if len(m.nodes) >= MaxNodes {
 		return nil, refuse(ErrLimit, "%d nodes are registered: forget those that will not return", len(m.nodes))
+	}
+	switch {
+	case next.State == placement.Inactive:
+		next.Returned = 0 // it left in good order, and begins like a new one
+	case next.State != placement.Joining || next.Returned != 0:
+		next.Returned = at.time
 	}
 	switch next.State {
 	case placement.Dead, placement.Inactive, placement.Draining:

@@ -35,6 +35,9 @@ func (n *Node) fields(c *coder) {
 	c.string(&n.Admin, MaxAddress)
 	id(c, &n.Member)
 	c.string(&n.Reason, MaxReason)
+	if c.format >= returnedFormat {
+		c.int64(&n.Returned)
+	}
 }
 
 func (g *Group) fields(c *coder) {

@@ -59,7 +59,7 @@ func FuzzRestore(f *testing.F) {
 	seeds.Bytes("full", state)
 	seeds.Bytes("fresh", fresh)
 	seeds.Add("empty", []byte{})
-	seeds.Add("old-version", fuzzseeds.With(state, 0, snapshotVersion-1))
+	seeds.Add("old-version", fuzzseeds.With(state, 0, oldestSnapshot-1))
 	seeds.Add("later-version", fuzzseeds.With(state, 0, snapshotVersion+1))
 	seeds.Add("huge-list", append(fresh[:4:4], 0xdd, 0xff, 0xff, 0xff, 0xff))
 	seeds.Add("long-list", append(fresh[:4:4], 0xdd, 0, 0, 0x03, 0xff))

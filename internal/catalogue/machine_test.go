@@ -134,6 +134,73 @@ func TestNodeComesBack(t *testing.T) {
 	}
 }
 
+// The record says when a node came back that had taken part, and not of one that is
+// new or was drained.
+func TestWhenANodeReturnedIsRemembered(t *testing.T) {
+	f := newFixture(t, 0)
+	register := func() int64 {
+		t.Helper()
+		r := &RegisterNode{ID: 1, Name: "a", Zone: "z", Weight: 1}
+		f.must(r)
+		n, _ := f.m.Node(1)
+		if n.Returned != 0 && n.Returned != int64(f.index)*1000 {
+			t.Errorf("it returned at %d, now is %d", n.Returned, f.index*1000)
+		}
+		return n.Returned
+	}
+	if register() != 0 || register() != 0 {
+		t.Error("a new node returned, or one that tries again to be one")
+	}
+	for _, from := range []placement.State{placement.Active, placement.Suspect, placement.Draining, placement.Dead} {
+		f.must(&SetNodeState{ID: 1, To: from})
+		if register() == 0 {
+			t.Errorf("it was %s and did not return", from)
+		}
+	}
+	if register() == 0 { // it fell before it was active again
+		t.Error("it did not return")
+	}
+	f.must(&SetNodeState{ID: 1, To: placement.Active})
+	if n, _ := f.m.Node(1); n.Returned == 0 {
+		t.Error("it is active, and that it returned is forgotten")
+	}
+	f.must(&SetNodeState{ID: 1, To: placement.Inactive})
+	if register() != 0 {
+		t.Error("it had been drained, and returned")
+	}
+	again := New()
+	f.must(&SetNodeState{ID: 1, To: placement.Active})
+	register()
+	if err := again.Restore(bytes.NewReader(snapshotOf(t, f.m))); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := f.m.Nodes(), again.Nodes(); a[0].Returned == 0 || a[0] != b[0] {
+		t.Errorf("%+v, restored %+v", a, b)
+	}
+}
+
+// A state that an older program wrote is read; it knows of nobody that returned.
+func TestAnOlderStateIsRestored(t *testing.T) {
+	f := full(t)
+	f.must(&SetNodeState{ID: 1, To: placement.Active})
+	f.must(&RegisterNode{ID: 1, Name: "n1", Zone: "z", Weight: 1})
+	var old bytes.Buffer
+	if err := f.m.image().writeAs(oldestSnapshot, &old); err != nil {
+		t.Fatal(err)
+	}
+	again := New()
+	if err := again.Restore(&old); err != nil {
+		t.Fatal(err)
+	}
+	want := f.m.Nodes()
+	for i := range want {
+		want[i].Returned = 0
+	}
+	if got := again.Nodes(); !slices.Equal(got, want) || again.NumGroups() != f.m.NumGroups() || again.Index() != f.m.Index() {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 func TestNodeStates(t *testing.T) {
 	f := newFixture(t, 1)
 	set := &SetNodeState{ID: 1, To: placement.Active, Reason: "seen", IfState: []placement.State{placement.Joining, placement.Suspect}}

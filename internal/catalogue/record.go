@@ -17,6 +17,10 @@ type Node struct {
 	Wire, Admin string
 	Member      ident.MemberID // its member of the catalogue's own group
 	Reason      string         // why it is in its state
+	// Returned is the log time when its process began again after the node had taken part,
+	// in ns since 1970; 0 if it never did, or not since it was drained. Results of commands
+	// do not have it.
+	Returned int64
 }
 
 // Member is a replica of a group and the node where it lives.

@@ -78,14 +78,14 @@ func TestRecoverGroupRefuses(t *testing.T) {
 	}
 }
 
-// Commands and states without a recovery are written as before, so that programs which
+// Commands without a recovery are written as before, so that programs which
 // do not know of it read them.
 func TestRecoverGroupChangesNoOtherFormat(t *testing.T) {
 	b, err := Encode(&RecoverGroup{Name: "g", IfID: 2, Members: []ident.NodeID{1}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.HasPrefix(b, []byte{commandVersion, 13}) || kindRecoverGroup != 13 || commandVersion != 2 || snapshotVersion != 2 {
+	if !bytes.HasPrefix(b, []byte{commandVersion, 13}) || kindRecoverGroup != 13 || commandVersion != 2 {
 		t.Errorf("% x", b[:2])
 	}
 }

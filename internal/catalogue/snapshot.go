@@ -15,7 +15,11 @@ import (
 	"github.com/raftfleet/raftfleet/internal/ident"
 )
 
-const snapshotVersion = 2
+const (
+	snapshotVersion = 3
+	oldestSnapshot  = 2 // that is still read
+	returnedFormat  = 3 // the first in which a node has Returned
+)
 
 // image is the state at one index, apart from a machine that goes on.
 type image struct {
@@ -31,18 +35,24 @@ type image struct {
 // Snapshot captures the state now; the function returned writes it, once or
 // more, at any time and from any goroutine. Equal states give equal bytes.
 func (m *Machine) Snapshot() func(io.Writer) error {
+	return m.image().write
+}
+
+func (m *Machine) image() *image {
 	m.mu.Lock() // cloning a tree marks both sides as shared, which is a write
 	defer m.mu.Unlock()
 	img := &image{index: m.index, time: m.time, nextGroup: m.nextGroup, nextMember: m.nextMember, tree: m.groups.Clone(),
 		archives: sortedArchives(m.archives), settings: sortedSettings(m.settings)}
 	img.nodes = slices.SortedFunc(maps.Values(m.nodes), func(a, b *Node) int { return cmp.Compare(a.ID, b.ID) })
-	return img.write
+	return img
 }
 
-func (img *image) write(w io.Writer) error {
+func (img *image) write(w io.Writer) error { return img.writeAs(snapshotVersion, w) }
+
+func (img *image) writeAs(version uint64, w io.Writer) error {
 	out := bufio.NewWriter(w)
 	c := &coder{enc: msgpack.NewEncoder(out)}
-	img.head(c)
+	img.head(c, version)
 	list(c, &img.nodes, MaxNodes, record[Node])
 	n := img.tree.Len()
 	c.count(&n, MaxGroups)
@@ -64,7 +74,7 @@ func (img *image) write(w io.Writer) error {
 func (img *image) read(r io.Reader) error {
 	in := bufio.NewReader(r) // the decoder reads from it directly and no further than it must
 	c := &coder{dec: msgpack.NewDecoder(in)}
-	img.head(c)
+	img.head(c, snapshotVersion)
 	list(c, &img.nodes, MaxNodes, record[Node])
 	list(c, &img.groups, MaxGroups, record[Group])
 	list(c, &img.archives, MaxArchives, record[Archive])
@@ -73,8 +83,8 @@ func (img *image) read(r io.Reader) error {
 	return c.err
 }
 
-func (img *image) head(c *coder) {
-	c.version(snapshotVersion)
+func (img *image) head(c *coder, version uint64) {
+	c.versions(oldestSnapshot, version)
 	c.uint(&img.index)
 	c.int64(&img.time)
 	c.uint(&img.nextGroup)

@@ -36,7 +36,10 @@ type Scope struct {
 	// AllMessages has every message arrive for ever. Otherwise those are left out
 	// that can change nothing any more at their receiver, or only have it repeat
 	// itself: of an old term, a second request for the vote that was given, an
-	// answer to a candidate or leader that is none any more.
+	// answer to a candidate or leader that is none any more. What the receiver
+	// repeats can still change the sender: a leader learns of a new term from the
+	// refusal of an append of its own, long after, and a candidate follows again. Such
+	// states are not reached without AllMessages.
 	AllMessages bool
 	// ElectionsOnly leaves out what leaders send.
 	ElectionsOnly bool
@@ -65,6 +68,8 @@ func Small() []Scope {
 	return []Scope{
 		{Name: "elections", Members: 3, MaxTerm: 3, Crashes: 2, SlowDisks: 3, ElectionsOnly: true},
 		{Name: "all-messages", Members: 3, MaxTerm: 3, AllMessages: true, ElectionsOnly: true},
+		{Name: "all-replication", Members: 3, MaxTerm: 2, Commands: 1, Crashes: 1, SlowDisks: 1, AllMessages: true},
+		{Name: "all-terms", Members: 2, MaxTerm: 3, Commands: 1, Crashes: 1, SlowDisks: 1, AllMessages: true},
 		{Name: "pre-vote", Members: 3, MaxTerm: 3, PreVote: true},
 		{Name: "replication", Members: 3, MaxTerm: 3, Commands: 1, Crashes: 1, SlowDisks: 1},
 		{Name: "figure-8", Members: 3, MaxTerm: 4, OneEntry: true},

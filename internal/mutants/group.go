@@ -18,6 +18,11 @@ var groupMutants = []Mutant{
 		CaughtBy: simulated,
 	},
 	{
+		Name: "message-for-a-former-member-is-taken", Hazard: 36, File: "group/lane.go",
+		Old: "if msg.To != consensus.MemberID(m.spec.Member) || msg.Snapshot != nil {", New: "if msg.To = consensus.MemberID(m.spec.Member); msg.Snapshot != nil {",
+		CaughtBy: simulated,
+	},
+	{
 		Name: "hung-leader-goes-on-leading", Hazard: 23, File: "group/liveness.go", Level: ByTest,
 		Old: "h.wal.SyncAge() > diskStall", New: "h.wal.SyncAge() > 1000*diskStall",
 		Why:      "in the simulator who waits for a hanging disk asks another node in the end",

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"math"
 	"time"
 
 	"github.com/raftfleet/raftfleet/internal/catalogue"
@@ -19,6 +20,7 @@ type book struct {
 	nodes  map[ident.NodeID]placement.Node    // as placement was told
 
 	policy  placement.Policy
+	trust   time.Duration // Limits.TrustAfter
 	planner *placement.Planner
 	plan    *placement.Result // nil where something changed since
 
@@ -27,11 +29,12 @@ type book struct {
 }
 
 // follow reads what changed.
-func (b *book) follow(now time.Time, c *catalogue.Machine, nodes []catalogue.Node, policy placement.Policy) {
-	b.now = now.UnixNano()
+func (b *book) follow(now time.Time, c *catalogue.Machine, nodes []catalogue.Node, limits *Limits) {
+	policy := limits.policy()
+	b.now, b.trust = now.UnixNano(), limits.TrustAfter
 	groups, _, index, complete := c.Changes(b.index)
 	if c != b.of || !complete || policy != b.policy {
-		*b = book{of: c, policy: policy, planner: placement.NewPlanner(policy), done: b.done,
+		*b = book{of: c, policy: policy, trust: b.trust, planner: placement.NewPlanner(policy), done: b.done,
 			groups: make(map[ident.GroupID]*catalogue.Group), moving: make(map[ident.GroupID]*catalogue.Group),
 			rests: make(map[ident.GroupID]int64), now: b.now, nodes: make(map[ident.NodeID]placement.Node)}
 		b.followNodes(nodes)
@@ -58,7 +61,7 @@ func (b *book) follow(now time.Time, c *catalogue.Machine, nodes []catalogue.Nod
 func (b *book) followNodes(nodes []catalogue.Node) {
 	there := make(map[ident.NodeID]bool, len(nodes))
 	for i := range nodes {
-		n := placementNode(&nodes[i])
+		n := placementNode(&nodes[i], b.now, b.trust)
 		there[n.ID] = true
 		if b.nodes[n.ID] != n {
 			b.nodes[n.ID], b.plan = n, nil
@@ -127,11 +130,12 @@ func (b *book) best() *placement.Result {
 
 // Placement is a planner of package placement that knows all of the catalogue: what the
 // planner works with, for somebody who only looks. Groups that rest at the given time
-// rest; at the zero time none does. Telling it everything costs time in proportion to
-// the number of groups.
+// rest, and nodes that came back a short while ago get nothing; at the zero time none
+// does, and all may. Telling it everything costs time in proportion to the number of
+// groups.
 func Placement(c *catalogue.Machine, given Limits, now time.Time) *placement.Planner {
 	p := placement.NewPlanner(Policy(c, given))
-	for _, n := range placementNodes(c.Nodes()) {
+	for _, n := range Nodes(c, given, now) {
 		p.SetNode(n)
 	}
 	for _, g := range c.Groups("", 0) {
@@ -142,16 +146,36 @@ func Placement(c *catalogue.Machine, given Limits, now time.Time) *placement.Pla
 	return p
 }
 
-func placementNodes(nodes []catalogue.Node) []placement.Node {
+// Nodes are the catalogue's nodes as package placement is told of them at a time, or as
+// they will be when all have stayed for long enough, at the zero time.
+func Nodes(c *catalogue.Machine, given Limits, now time.Time) []placement.Node {
+	limits, _ := FromSettings(c.Settings(), given)
+	if now.IsZero() {
+		return placementNodes(c.Nodes(), math.MaxInt64, 0)
+	}
+	return placementNodes(c.Nodes(), max(now.UnixNano(), c.Time()), limits.TrustAfter)
+}
+
+func placementNodes(nodes []catalogue.Node, now int64, trust time.Duration) []placement.Node {
 	out := make([]placement.Node, len(nodes))
 	for i := range nodes {
-		out[i] = placementNode(&nodes[i])
+		out[i] = placementNode(&nodes[i], now, trust)
 	}
 	return out
 }
 
-func placementNode(n *catalogue.Node) placement.Node {
-	return placement.Node{ID: n.ID, Zone: n.Zone, Weight: n.Weight, State: n.State}
+func placementNode(n *catalogue.Node, now int64, trust time.Duration) placement.Node {
+	return placement.Node{ID: n.ID, Zone: n.Zone, Weight: n.Weight, State: n.State, Returned: trustedFrom(n, trust).After(time.Unix(0, now))}
+}
+
+// trustedFrom is the log time from which a node gets new members: at once if it is new,
+// and a while after it returned, however it came to be gone. One whose process falls and
+// begins again for ever gets none, whether or not anybody missed it meanwhile.
+func trustedFrom(n *catalogue.Node, trust time.Duration) time.Time {
+	if n.Returned == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n.Returned).Add(trust)
 }
 
 func placementGroup(g *catalogue.Group) placement.Group {

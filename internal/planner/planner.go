@@ -95,7 +95,8 @@ func (p *Planner) Decide(v View) Decision {
 		p.nextPlan, p.worked = p.workedAt.Add(v.Took+max(planPause, planShare*v.Took)), false
 	}
 	d.quietFrom = p.quietFrom(&d)
-	p.book.follow(d.log, v.Catalogue, nodes, limits.policy())
+	p.book.follow(d.log, v.Catalogue, nodes, &limits)
+	d.awaitTrust()
 	p.done.follow(v.Now, &p.book)
 	p.unstick(&d)
 	d.replaceDamaged(&p.book)

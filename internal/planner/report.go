@@ -72,10 +72,14 @@ func (h *Holder) Hold(g *catalogue.Group, kind placement.Kind) (hold Hold, until
 
 // Report says how things stand after a decision.
 type Report struct {
-	At           time.Time
-	Pause        *Pause
-	Brake        string    // why it holds; empty when it does not
-	QuietFrom    time.Time // when what can wait may move; zero when it may
+	At        time.Time
+	Pause     *Pause
+	Brake     string    // why it holds; empty when it does not
+	QuietFrom time.Time // when what can wait may move; zero when it may
+	// Returned are the nodes that came back a short while ago, in their order: they get no
+	// new members before they have stayed for Limits.TrustAfter, the first at TrustedFrom.
+	Returned     []ident.NodeID
+	TrustedFrom  time.Time
 	Limits       Limits
 	BrokenLimits error // settings that this program cannot read
 
@@ -144,6 +148,13 @@ func (r *Report) stall() {
 	}
 	r.Stalled++
 	r.Held[HeldNoQuorum]++
+}
+
+func (r *Report) await(node ident.NodeID, trusted time.Time) {
+	r.Returned = append(r.Returned, node)
+	if r.TrustedFrom.IsZero() || trusted.Before(r.TrustedFrom) {
+		r.TrustedFrom = trusted
+	}
 }
 
 func (r *Report) rest(until time.Time) {

@@ -123,7 +123,7 @@ func (d *decision) giveUp(g *catalogue.Group) {
 
 // planOne is what placement would have one group change to, if some nodes were dead.
 func (d *decision) planOne(g placement.Group, dead func(ident.NodeID) bool) (placement.Target, bool) {
-	in := placement.Input{Nodes: placementNodes(d.nodes), Groups: []placement.Group{g}, Policy: d.limits.policy()}
+	in := placement.Input{Nodes: placementNodes(d.nodes, d.log.UnixNano(), d.limits.TrustAfter), Groups: []placement.Group{g}, Policy: d.limits.policy()}
 	for i := range in.Nodes {
 		if dead(in.Nodes[i].ID) {
 			in.Nodes[i].State = placement.Dead

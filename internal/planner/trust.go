@@ -45,6 +45,17 @@ func (d *decision) verdict(node *catalogue.Node) (to placement.State, reason str
 	return node.State, ""
 }
 
+// awaitTrust looks again when the nodes that returned lately may get members.
+func (d *decision) awaitTrust() {
+	for i := range d.nodes {
+		node := &d.nodes[i]
+		if at := trustedFrom(node, d.limits.TrustAfter); node.State == placement.Active && at.After(d.log) {
+			d.report.await(node.ID, d.local(at))
+			d.byLog(at)
+		}
+	}
+}
+
 // givenUp tells whether a node that is not heard may be given up: for long enough, by
 // the word of others too, and while most of the fleet is there. One observer alone may
 // be the one that is cut off.

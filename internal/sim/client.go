@@ -128,7 +128,7 @@ func (c *client) command() {
 		return
 	}
 	m := &command{g: c.g, op: w.newID(), id: id, below: below, floor: c.g.floor}
-	size := commandHeader + w.random.IntN(48)
+	size := commandHeader + w.random.IntN(w.plan.body)
 	if w.random.IntN(64) == 0 {
 		size += w.random.IntN(8 << 10)
 	}
@@ -275,7 +275,12 @@ func (c *client) try(m *command) {
 	}) {
 		m.unsure = true
 	}
-	w.after(w.patience(), func() {
+	patience := w.patience()
+	if w.healing {
+		// Members that apply a few commands a second are kept busy by attempts alone.
+		patience += time.Duration(m.attempt) * 50 * time.Millisecond
+	}
+	w.after(patience, func() {
 		if m.state == calling && m.attempt == attempt {
 			m.unsure = true // it was sent, and nobody knows how far it came
 			c.leader = 0

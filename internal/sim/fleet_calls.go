@@ -80,7 +80,7 @@ func (f *fleetRun) command(m *machine, n *name, then func()) {
 	if c.of != nil {
 		c.floor = c.of.floor
 	}
-	size := callHeader + f.random.IntN(40)
+	size := callHeader + f.random.IntN(f.plan.body)
 	if f.random.IntN(64) == 0 {
 		size += f.random.IntN(8 << 10)
 	}

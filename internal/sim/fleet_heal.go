@@ -120,6 +120,8 @@ func (f *fleetRun) whatIsBad() (bad string, of *replicated) {
 		switch {
 		case !m.serves():
 			return fmt.Sprintf("node %d does not serve", m.node.id), nil
+		case m.node.inTurn:
+			return fmt.Sprintf("the disk of node %d hangs", m.node.id), nil
 		case !known || state != placement.Active:
 			return fmt.Sprintf("node %d is %v, listed=%v", m.node.id, state, known), nil
 		}

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"errors"
+	"syscall"
 	"time"
 
 	"github.com/raftfleet/raftfleet/internal/ident"
@@ -105,7 +107,7 @@ func (f *fleetRun) restart(n *node) {
 // damaged, or the disk is to be given up.
 func (f *fleetRun) opened(n *node, err error) {
 	switch {
-	case !n.disk.damaged:
+	case !n.disk.damaged || errors.Is(err, syscall.EIO):
 	case err == nil:
 		n.disk.damaged = false
 		f.result.Counts["harmless flip"]++

@@ -31,6 +31,7 @@ type FleetPlan struct {
 	zones, founders, lanes  int
 	config                  group.Config
 	think                   time.Duration
+	body                    int
 	latency, sync           time.Duration
 	pace, round             time.Duration // between two acts of one kind; between two rounds of gossip
 	purgeAfter, settle      time.Duration
@@ -173,6 +174,7 @@ func NewFleetPlan(seed uint64, faults Faults, acts Acts) FleetPlan {
 	p.think = pick(r, 5*time.Millisecond, 20*time.Millisecond, 100*time.Millisecond)
 	p.latency = pick(r, 100*time.Microsecond, 500*time.Microsecond, 5*time.Millisecond)
 	p.sync = pick(r, 50*time.Microsecond, time.Millisecond, 10*time.Millisecond)
+	p.body = drawBody(seed, p.Faults)
 	p.pace = pick(r, 2*time.Second, 6*time.Second, 15*time.Second)
 	p.round = pick(r, 200*time.Millisecond, 500*time.Millisecond, time.Second)
 	p.purgeAfter = pick(r, 5*time.Second, 15*time.Second, 40*time.Second)
@@ -208,6 +210,6 @@ func NewFleetPlan(seed uint64, faults Faults, acts Acts) FleetPlan {
 func (p *FleetPlan) world() Plan {
 	return Plan{
 		Seed: p.Seed, Faults: p.Faults, Duration: p.Duration, Steps: p.Steps, Log: p.Log, Broken: p.Broken, nodes: p.Size.Nodes, lanes: p.lanes,
-		config: p.config, think: p.think, latency: p.latency, sync: p.sync, pace: p.pace,
+		config: p.config, think: p.think, body: p.body, latency: p.latency, sync: p.sync, pace: p.pace,
 	}
 }

@@ -172,6 +172,7 @@ func (g *replicated) seat(n *node, id ident.MemberID) *seat {
 			return s
 		}
 	}
+	g.anotherOn(n)
 	s := &seat{member: id, node: n}
 	g.seats = append(g.seats, s)
 	return s

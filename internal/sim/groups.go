@@ -63,10 +63,16 @@ func (g *replicated) seatFor(n *node, voter bool) *seat {
 			return s
 		}
 	}
+	g.anotherOn(n)
 	g.nextID++
 	s := &seat{member: g.nextID, node: n, voter: voter, wanted: true}
 	g.seats = append(g.seats, s)
 	return s
+}
+
+// anotherOn takes note of a node that may come to have another member than before.
+func (g *replicated) anotherOn(n *node) {
+	g.w.readded = g.w.readded || slices.ContainsFunc(g.seats, func(s *seat) bool { return s.node == n })
 }
 
 // tell lets a node hear soon of what it should have.
@@ -239,6 +245,9 @@ func (g *replicated) move(n *node, s *consensus.Status) {
 		if !s.ChangePending && s.Config.Equal(&g.configs[len(g.configs)-1].config) && !seat.wanted && !seat.removed && !s.Config.Contains(consensus.MemberID(seat.member)) {
 			seat.removed = true
 			g.w.tell(seat.node)
+			if g.w.has(Change) && !seat.node.gone && g.w.chance(30) {
+				g.seatFor(seat.node, true) // at once, while the last one's messages are on their way
+			}
 		}
 	}
 	var change consensus.Change

@@ -10,14 +10,15 @@ import (
 // temptLease brings about what a lease must withstand. Whoever asks its holder
 // meanwhile must not hear what is old.
 func (w *world) temptLease() {
-	if w.fleet != nil {
-		return
+	if len(w.groups) == 0 {
+		return // nobody founded the fleet yet
 	}
 	g := w.anyGroup()
 	leader := g.leader()
-	if leader == nil {
+	if g.removed || leader == nil {
 		return
 	}
+	w.result.Counts["tempted lease"]++
 	timeout := w.plan.config.ElectionTimeout
 	switch w.random.IntN(5) {
 	case 0:
@@ -74,12 +75,15 @@ func (w *world) forgetPromises(g *replicated, leader *node) {
 		for i := range 4 {
 			at := timeout + time.Duration(i)*timeout + time.Duration(w.random.Int64N(int64(timeout)))
 			w.after(at, func() {
-				if !n.up || !alone.up || w.healing {
+				if !n.up || !alone.up || alone.host == nil || w.healing {
 					return
 				}
 				n.fall()
 				n.start()
 				w.at(w.now+w.random.Int64N(int64(tick)), alone, func() {
+					if alone.host == nil {
+						return
+					}
 					alone.host.Campaign(g.id)
 					alone.busy()
 				})

@@ -40,7 +40,8 @@ func (w *world) limp() {
 	leads := make(map[*replicated]reign)
 	for _, g := range w.groups {
 		if n := g.leader(); n != nil && !g.removed {
-			leads[g] = reign{n, n.boot, n.host.Core(g.id).Term()}
+			info, _ := n.host.Info(g.id)
+			leads[g] = reign{n, info.Member, n.boot, info.Term}
 		}
 	}
 	for _, n := range down {
@@ -70,13 +71,15 @@ func (w *world) noteTerms(n *node) {
 
 // reign is a leadership that nothing should end.
 type reign struct {
-	by   *node
-	boot uint64
-	term uint64
+	by     *node
+	member ident.MemberID
+	boot   uint64
+	term   uint64
 }
 
 // goesOn tells whether it was not ended, or for a good reason: the leader's process
-// was started anew, or one who came back has seen a newer term.
+// was started anew, one who came back has seen a newer term, or a change that had begun
+// takes the leader's vote.
 func (r reign) goesOn(g *replicated, back []*node) bool {
 	if !r.by.up || r.by.boot != r.boot {
 		return true
@@ -87,6 +90,9 @@ func (r reign) goesOn(g *replicated, back []*node) bool {
 				return true
 			}
 		}
+	}
+	if !g.configs[len(g.configs)-1].config.IsVoter(consensus.MemberID(r.member)) {
+		return true
 	}
 	core := r.by.host.Core(g.id)
 	return core == nil || core.Role() == consensus.Leader && core.Term() == r.term

@@ -228,6 +228,8 @@ func (d *disk) recovered(log *wal.Log) {
 	if d.dying {
 		return
 	}
+	d.looking = true
+	defer func() { d.looking = false }()
 	found := make(map[wal.Member]bool)
 	for _, m := range log.Members() {
 		found[m] = true

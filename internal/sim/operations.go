@@ -38,7 +38,9 @@ var acts = map[Faults]func(*world){
 	Power: (*world).cutPower,
 	Flip:  (*world).flipBit,
 	Failing: func(w *world) {
-		w.anyNode().disk.failIn = w.random.IntN(60)
+		if n := w.anyNode(); n.up {
+			n.disk.failSoon()
+		}
 	},
 	Full: (*world).fillDisk,
 	Stall: func(w *world) {
@@ -260,11 +262,9 @@ func (w *world) cutPower() {
 		if !n.up || n.disk.ops >= 0 {
 			continue
 		}
-		n.disk.powerLost = true
-		if w.chance(30) {
+		n.disk.cutSoon()
+		if w.chance(15) {
 			n.fall()
-		} else {
-			n.disk.ops = w.random.IntN(24)
 		}
 	}
 }
@@ -272,8 +272,15 @@ func (w *world) cutPower() {
 // fillDisk leaves a disk with little room.
 func (w *world) fillDisk() {
 	n := w.anyNode()
-	n.disk.fill(w.random.Int64N(70 << 10))
-	w.forAWhile(n.disk.hasRoom)
+	if !n.up {
+		return
+	}
+	room, long := int64(4<<10), 3*w.plan.pace
+	if w.chance(25) {
+		room, long = 70<<10, w.plan.pace
+	}
+	n.disk.fill(w.random.Int64N(room))
+	w.after(time.Duration(w.about(long)), n.disk.hasRoom)
 }
 
 // flipBit turns a bit of a log that a node will read when it starts again.
@@ -282,8 +289,8 @@ func (w *world) flipBit() {
 		w.fleet.flipBit()
 		return
 	}
-	n := w.anyNode()
-	if !n.up || !w.canLose(n) {
+	n := w.losable()
+	if n == nil || !n.up {
 		return
 	}
 	n.fall()
@@ -317,10 +324,12 @@ func (n *node) turnBit() bool {
 		return false
 	}
 	w := n.w
-	p := places[w.random.IntN(len(places))]
-	if p.round == places[len(places)-1].round {
+	last := places[len(places)-1].round
+	places = slices.DeleteFunc(places, func(p place) bool { return p.round == last })
+	if len(places) == 0 {
 		return false
 	}
+	p := places[w.random.IntN(len(places))]
 	w.result.Counts["flip"]++
 	return n.disk.turn(turnedBit{segmentFile(p.segment), p.offset + w.random.Int64N(12), uint(w.random.IntN(8))}) == nil
 }
@@ -330,8 +339,10 @@ func (w *world) losable() *node {
 	if w.fleet != nil {
 		return w.fleet.losable()
 	}
-	if n := w.anyNode(); w.canLose(n) {
-		return n
+	for _, n := range append([]*node{w.anyNode()}, w.someNodes(len(w.nodes))...) {
+		if w.canLose(n) {
+			return n
+		}
 	}
 	return nil
 }

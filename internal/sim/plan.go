@@ -30,6 +30,7 @@ type Plan struct {
 	queued                                 int64         // bytes that may wait for a log
 	lag, applyLag                          time.Duration // until a lane, and a member that applies, has its turn, about
 	think                                  time.Duration // between two calls of a client
+	body                                   int           // bytes that a command has at most, but for a few
 	latency, sync                          time.Duration // of a message and of a disk, about
 	pace                                   time.Duration // between two faults of one kind, about
 	tune                                   func(*consensus.Config)
@@ -107,6 +108,7 @@ func newPlan(seed uint64, allowed, forced Faults) Plan {
 		c.LeaseDrift = c.ElectionTimeout / 5
 	}
 	p.tune = drawBounds(r)
+	p.body = drawBody(seed, p.Faults)
 	for range r.IntN(3) {
 		p.hot |= pick(r, Partition, Partition, OneWay, Delay, Pause, Crash, Power, Change, Transfer, Lease, Stall)
 	}
@@ -147,6 +149,16 @@ func drawBounds(r *rand.Rand) func(*consensus.Config) {
 		c.MaxAppendBytes, c.MaxApplyBytes = message, apply
 		c.MaxUncommittedBytes, c.CacheBytes = uncommitted, min(c.CacheBytes, cache)
 	}
+}
+
+// drawBody says how large commands are. Where disks are full or lose what they did not
+// sync they are large in some runs: else a log hardly grows, and has little to lose.
+func drawBody(seed uint64, f Faults) int {
+	r := rand.New(rand.NewPCG(seed, 0xa0761d6478bd642f))
+	if f&(Full|Power) == 0 {
+		return 48
+	}
+	return pick(r, 48, 48, 48, 48, 700, 2500)
 }
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }

@@ -66,6 +66,7 @@ func (w *world) finish() Result {
 	if w.failure != nil {
 		w.logf("%v", w.failure)
 	}
+	w.trace.add(w.random.Uint64()) // as much of chance was drawn
 	w.result.Trace = uint64(w.trace)
 	w.result.Violation = w.failure
 	return w.result

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 )
 
@@ -28,14 +29,32 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// The same plan leaves the same trace, down to every message.
+// The same plan leaves the same trace, down to every message, and comes to the same.
 func TestRunsRepeat(t *testing.T) {
 	for seed := range uint64(10) {
 		p := NewPlan(seed, AllFaults)
 		p.Steps = shortRun
-		a, b := Run(p), Run(p)
-		if a.Trace != b.Trace || a.Steps != b.Steps {
-			t.Errorf("seed %d: %d steps with trace %x, then %d with %x", seed, a.Steps, a.Trace, b.Steps, b.Trace)
+		if a, b := Run(p), Run(p); !reflect.DeepEqual(a, b) {
+			t.Errorf("seed %d: %+v, then %+v", seed, a, b)
+		}
+	}
+}
+
+// What is counted as a fault does something, now and then.
+func TestFaultsTakeEffect(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a hundred seeds")
+	}
+	const seeds = 100
+	counts := make(map[string]int64)
+	for seed := range uint64(seeds) {
+		for name, n := range Run(NewPlan(seed, AllFaults)).Counts {
+			counts[name] += n
+		}
+	}
+	for _, name := range []string{"no space", "flip", "failing read", "failing write", "failing sync", "failing store", "power lost unsynced", "power lost mixed", "to a former member"} {
+		if counts[name] == 0 {
+			t.Errorf("no %s in %d seeds", name, seeds)
 		}
 	}
 }

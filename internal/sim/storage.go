@@ -38,6 +38,14 @@ func (s *storage) DeleteMember(k store.Key) error {
 	return s.Store.DeleteMember(k)
 }
 
+// SnapshotInfo implements store.Store.
+func (s *storage) SnapshotInfo(k store.Key) (store.Snapshot, bool, error) {
+	if err := s.d.boundary(); err != nil {
+		return store.Snapshot{}, false, err
+	}
+	return s.Store.SnapshotInfo(k)
+}
+
 // SaveCheckpoint implements store.Store.
 func (s *storage) SaveCheckpoint(b []byte) error {
 	if err := s.d.boundary(); err != nil {

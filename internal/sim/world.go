@@ -30,6 +30,7 @@ type world struct {
 	trace     trace
 	result    Result
 	failure   *Violation
+	readded   bool   // some node has another member of a group than before
 	bytes     []byte // room for messages
 	encoding  []byte
 }
@@ -158,9 +159,7 @@ func (w *world) step() bool {
 		}
 	case eventMessage:
 		if n.host != nil {
-			n.bodies[0] = e.body
-			n.host.Messages(e.from.id, e.as, n.bodies[:])
-			n.busy()
+			n.hear(&e)
 		}
 	case eventHeartbeat:
 		if n.host != nil {

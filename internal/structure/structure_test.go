@@ -25,7 +25,7 @@ var arrows = []struct {
 	// asked: the segments through wal, where they begin through store.
 	{"cmd/fleetctl", []string{"fleet/view", "internal/admin", "internal/ident", "internal/store", "internal/wal"}},
 	{"cmd/fleetsim", []string{"internal/explore", "internal/mutants", "internal/sim"}},
-	{"internal/sim", []string{"fleet", "group", "placement", "gossip", "consensus", "internal/assemble", "internal/catalogue", "internal/exec", "internal/ident", "internal/store", "internal/wal", "internal/wire"}},
+	{"internal/sim", []string{"fleet", "fleet/view", "group", "placement", "gossip", "consensus", "internal/assemble", "internal/catalogue", "internal/exec", "internal/ident", "internal/store", "internal/wal", "internal/wire"}},
 	{"internal/harness", []string{"fleet/view", "internal/admin"}},
 	{"fleet", []string{"fleet/view", "group", "placement", "gossip", "cache", "consensus", "internal/admin", "internal/assemble", "internal/catalogue", "internal/exec", "internal/ident", "internal/msgpackcheck", "internal/planner", "internal/store", "internal/wal", "internal/wire"}},
 	{"internal/planner", []string{"placement", "internal/catalogue", "internal/ident"}},

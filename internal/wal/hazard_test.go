@@ -428,6 +428,30 @@ func TestHazard32_FullDiskLosesNothing(t *testing.T) {
 	})
 }
 
+// A full disk that then does not work at all is not waited for: who goes by Full
+// submits, and hears of it.
+func TestHazard31_AFullDiskThatBreaksIsNotFullForEver(t *testing.T) {
+	fs := NewMemFS()
+	fs.SetCapacity(5 * small)
+	l := open(t, "wal", Options{FS: fs})
+	m := Member{2, 1}
+	for next := uint64(1); !l.Full(); next++ {
+		must(t, submit(l, func(b *Batch) { b.Append(m, nil, entries(next, 1, 1, 3000)) }))
+		eventually(t, "a spare or a full disk", func() bool { return l.Full() || l.Stats().Spares > 0 })
+	}
+	fs.SetFault(func(op Op) error {
+		if op.Kind == "rename" {
+			return syscall.EIO
+		}
+		return nil
+	})
+	fs.SetCapacity(0)
+	eventually(t, "not full", func() bool { return !l.Full() })
+	if err := submit(l, func(b *Batch) { b.Append(m, &State{Term: 7, Vote: 3}, nil) }); !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.EIO) {
+		t.Errorf("a log that failed while it was full: %v", err)
+	}
+}
+
 // A disk that cannot make a segment for another reason than space is not waited for:
 // who waits hears of it, and the node can stop.
 func TestHazard31_ABrokenDiskIsNotTakenForAFullOne(t *testing.T) {

@@ -235,11 +235,12 @@ func (l *Log) roomFor(b *Batch) bool {
 
 // Full reports whether no spare segment could be made. The log goes on in its
 // reserve: the caller should refuse what makes the log grow, and go on with
-// votes and compaction.
+// votes and compaction. A log that has failed is not full: it does not come back when
+// there is space, and the caller hears of that when it submits.
 func (l *Log) Full() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.full != nil
+	return l.full != nil && l.failed == nil
 }
 
 // SyncAge is how long the write and sync now running have lasted, 0 when none is;
