@@ -84,6 +84,26 @@ func (n *Node) propose(ctx context.Context, command catalogue.Command) ([]byte, 
 	return result, catalogueError(err)
 }
 
+// decide replicates a command of the catalogue if this node leads it. It goes to no other
+// node: what one planner decided must not be set beside what the next one decides.
+func (n *Node) decide(ctx context.Context, command catalogue.Command) ([]byte, error) {
+	b, err := catalogue.Encode(command)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", group.ErrInvalidArgument, err)
+	}
+	here := cache.Route{Group: ident.Catalogue, Leader: n.id}
+	a := n.router.sendCommand(ctx, here, &group.Proposal{Body: b}, n.deadline(ctx))
+	if a.err != nil {
+		return nil, a.err
+	}
+	answer, err := group.DecodeResult(a.result)
+	if err != nil {
+		return nil, err
+	}
+	result, err := catalogue.DecodeAnswer(answer)
+	return result, catalogueError(err)
+}
+
 // catalogueError gives the catalogue's errors the identity that callers of this package know.
 func catalogueError(err error) error {
 	for _, e := range []struct{ inner, outer error }{

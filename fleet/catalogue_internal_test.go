@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/raftfleet/raftfleet/consensus"
+	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/placement"
 )
@@ -176,5 +177,42 @@ func TestTheCatalogueIsNotKeptWaitingByOneNode(t *testing.T) {
 	leader.mover.silent.since[2] = leader.mover.silent.since[2].Add(-leader.cfg.limits().StuckAfter - time.Second)
 	if votes(1) {
 		t.Error("a voter that does not answer, though its node is there, keeps its vote for ever")
+	}
+}
+
+// What a planner decided goes into the log of the node that it ran on, or nowhere: by
+// the time that another node is found to lead, the planner there has decided too.
+func TestAPlannerDecidesOnlyWhereItLeads(t *testing.T) {
+	var nodes []*Node
+	for _, name := range []string{"n1", "n2"} {
+		cfg := Config{Name: name, InMemory: true, Local: true, Logger: slog.New(slog.DiscardHandler)}
+		if len(nodes) > 0 {
+			cfg.Join = []string{nodes[0].GossipAddr()}
+		}
+		n, err := Activate(t.Context(), "z", cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := n.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		nodes = append(nodes, n)
+	}
+	set := func(key string) *catalogue.SetSettings {
+		return &catalogue.SetSettings{Settings: map[string]string{key: "set"}}
+	}
+	if _, err := nodes[1].decide(t.Context(), set("elsewhere")); !errors.Is(err, group.ErrNotLeader) {
+		t.Errorf("a node that does not lead: %v", err)
+	}
+	if _, err := nodes[0].decide(t.Context(), set("here")); err != nil {
+		t.Error(err)
+	}
+	if err := nodes[1].catchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if settings := nodes[1].catalogue.Load().Settings(); settings["here"] != "set" || settings["elsewhere"] != "" {
+		t.Errorf("decided: %v", settings)
 	}
 }

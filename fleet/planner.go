@@ -126,7 +126,7 @@ func (r *planRun) carryOut(ctx context.Context, c *catalogue.Machine, d *planner
 	ns := namesOf(c.Nodes())
 	for i := range d.States {
 		s := &d.States[i]
-		if _, err := n.propose(ctx, s); err != nil {
+		if _, err := n.decide(ctx, s); err != nil {
 			n.log.Warn("a node's state could not be changed", "about", ns.of(s.ID), "to", s.To, "error", err)
 			continue
 		}
@@ -134,7 +134,7 @@ func (r *planRun) carryOut(ctx context.Context, c *catalogue.Machine, d *planner
 	}
 	for batch := range slices.Chunk(d.Targets, catalogue.MaxTargets) {
 		set := &catalogue.SetTargets{Targets: batch, Now: d.Time}
-		result, err := n.propose(ctx, set)
+		result, err := n.decide(ctx, set)
 		var outcomes []catalogue.TargetOutcome
 		if err == nil {
 			outcomes, err = set.Result(result)
