@@ -302,7 +302,8 @@ func (n *Node) isOut(ctx context.Context) (listed, drained bool, err error) {
 }
 
 func sameProgress(a, b view.DrainProgress) bool {
-	return a.Members == b.Members && a.Leaders == b.Leaders && a.Moved == b.Moved && a.Votes == b.Votes && a.Done == b.Done && slices.Equal(a.Blocked, b.Blocked)
+	return a.Members == b.Members && a.Leaders == b.Leaders && a.Moved == b.Moved && a.Votes == b.Votes && a.Done == b.Done &&
+		a.Stuck == b.Stuck && slices.Equal(a.Blocked, b.Blocked) && slices.Equal(a.Later, b.Later)
 }
 
 // leftFleet marks the node as inactive for itself.

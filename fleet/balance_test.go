@@ -220,22 +220,30 @@ func TestWhatIfKnowsTheCatalogueAndTheBrake(t *testing.T) {
 		}
 		return o
 	}
-	o := ask(view.WhatIf{Remove: voters[:3]})
+	// On a busy machine a node may not be heard for a moment, which counts too.
+	told := func(what string, q view.WhatIf, is func(view.Outcome) bool) {
+		t.Helper()
+		var o view.Outcome
+		t.Cleanup(func() {
+			if t.Failed() {
+				t.Logf("%s: held by %q, for %v s, without a quorum %v, problems %+v", what, o.Held, o.ETA, o.LoseQuorum, o.Problems)
+			}
+		})
+		eventually(t, what, func() bool { o = ask(q); return is(o) })
+	}
 	slices.Sort(voters[:3])
 	lost := "3 of the 5 voters of the catalogue are gone: " + strings.Join(voters[:3], ", ")
-	if o.Held != lost+"; nothing can be decided any more" || o.ETA != 0 || len(o.LoseQuorum) == 0 || o.LoseQuorum[0] != "catalogue" || o.QuorumsLost != len(o.LoseQuorum) ||
-		o.Problems[0].Kind != "catalogue_no_leader" || !strings.HasPrefix(o.Problems[0].Reason, lost) || o.Problems[0].Remedy == "" {
-		t.Errorf("without %v: held by %q, for %v s, without a quorum %v, problems %+v", voters[:3], o.Held, o.ETA, o.LoseQuorum, o.Problems)
-	}
-	if o = ask(view.WhatIf{Remove: voters[:1]}); o.Held != "" || slices.Contains(o.LoseQuorum, "catalogue") {
-		t.Errorf("without one voter: held by %q, without a quorum %v", o.Held, o.LoseQuorum)
-	}
-	if o = ask(view.WhatIf{ZoneDown: []string{"zone-1"}}); !strings.HasPrefix(o.Held, "all 2 nodes of zone zone-1 are gone") {
-		t.Errorf("without a zone: held by %q", o.Held)
-	}
-	if o = ask(view.WhatIf{Drain: others}); o.Held != "" {
-		t.Errorf("with two drained: held by %q", o.Held)
-	}
+	told("without three voters nothing can be decided", view.WhatIf{Remove: voters[:3]}, func(o view.Outcome) bool {
+		return o.Held == lost+"; nothing can be decided any more" && o.ETA == 0 && len(o.LoseQuorum) > 0 && o.LoseQuorum[0] == "catalogue" && o.QuorumsLost == len(o.LoseQuorum) &&
+			o.Problems[0].Kind == "catalogue_no_leader" && strings.HasPrefix(o.Problems[0].Reason, lost) && o.Problems[0].Remedy != ""
+	})
+	told("without one voter it goes on", view.WhatIf{Remove: voters[:1]}, func(o view.Outcome) bool {
+		return o.Held == "" && !slices.Contains(o.LoseQuorum, "catalogue")
+	})
+	told("without a zone the brake holds", view.WhatIf{ZoneDown: []string{"zone-1"}}, func(o view.Outcome) bool {
+		return strings.HasPrefix(o.Held, "all 2 nodes of zone zone-1 are gone")
+	})
+	told("what is drained is not held", view.WhatIf{Drain: others}, func(o view.Outcome) bool { return o.Held == "" })
 	if err := nodes[0].Pause(t.Context(), "ana", ""); err != nil {
 		t.Fatal(err)
 	}

@@ -16,11 +16,12 @@ import (
 // wayGivers are the groups that are led here, should be led elsewhere, and may not go
 // there yet: moves are paused or held, or as many leaders are on their way as may. After
 // a zone came back they can be most groups of a fleet, and a pause can last for days. So
-// they ask seldom: all those of a node together some times a second, and during a pause
-// not at all.
+// they ask seldom: all those of a node together some times a second, one at a time, for the
+// node that is asked may not answer, and during a pause not at all.
 type wayGivers struct {
 	mu     sync.Mutex
 	paused bool // moves are, as the copy of the catalogue here has it
+	asking bool // one of the groups does
 	waits  map[ident.GroupID]struct{}
 }
 
@@ -83,19 +84,42 @@ func (w *wayGivers) pause(paused bool) []ident.GroupID {
 	return slices.Sorted(maps.Keys(w.waits))
 }
 
-func (w *wayGivers) isPaused() bool {
+// ask tells whether a group may ask now; then asked must follow.
+func (w *wayGivers) ask() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.paused
+	if w.paused || w.asking {
+		return false
+	}
+	w.asking = true
+	return true
+}
+
+func (w *wayGivers) asked() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asking = false
+}
+
+// waiting tells whether a group waits.
+func (w *wayGivers) waiting(g ident.GroupID) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, is := w.waits[g]
+	return is
 }
 
 // mayGiveWay tells whether a group's leader here may hand over to the preferred one now.
 // Where it may not, the group is looked at again later.
 func (n *Node) mayGiveWay(ctx context.Context, id ident.GroupID) bool {
 	w := &n.mover.wayGivers
-	if !w.isPaused() && n.mayTransfer(ctx, id) {
-		w.forget(id)
-		return true
+	if w.ask() {
+		may := n.mayTransfer(ctx, id)
+		w.asked()
+		if may {
+			w.forget(id)
+			return true
+		}
 	}
 	n.mover.look(id, n.exec.Now().Add(w.wait(id)))
 	return false

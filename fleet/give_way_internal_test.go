@@ -34,7 +34,7 @@ func TestGroupsThatWaitAskAgainWhenMovesAreResumed(t *testing.T) {
 	var w wayGivers
 	w.wait(7)
 	w.wait(3)
-	if out := w.pause(true); out != nil || !w.isPaused() {
+	if out := w.pause(true); out != nil || w.ask() {
 		t.Fatalf("a pause begins: %v", out)
 	}
 	if after := w.wait(5); after != mostPreferredRetry {
@@ -46,6 +46,12 @@ func TestGroupsThatWaitAskAgainWhenMovesAreResumed(t *testing.T) {
 	}
 	if out := w.pause(false); out != nil {
 		t.Errorf("it ends twice, for %v", out)
+	}
+	if !w.ask() || w.ask() {
+		t.Error("of two that would ask at the same time, one does")
+	}
+	if w.asked(); !w.ask() {
+		t.Error("when it was answered the next one asks")
 	}
 }
 

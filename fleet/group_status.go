@@ -76,6 +76,9 @@ func (n *Node) memberStatus(ctx context.Context, g ident.GroupID) (memberReport,
 		if known, ok := c.GroupByID(g); ok {
 			next := nextStep(&s.Core, targetOf(known), n.id, n.mayLead, n.hears)
 			r.Step, r.Waits = next.String(), next.kind == stepWait
+			if next.optional && n.mover.wayGivers.waiting(g) {
+				r.Step, r.Waits = "wait until leaders may change: moves are paused or held, or as many change as may; then "+r.Step, true
+			}
 		}
 	}
 	return r, nil

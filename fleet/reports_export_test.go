@@ -25,6 +25,16 @@ func (n *Node) LookAt(ctx context.Context, name string) {
 	}
 }
 
+// StepOf is what a group's leader here would do next.
+func (n *Node) StepOf(ctx context.Context, name string) (string, error) {
+	g, ok := n.catalogue.Load().Group(name)
+	if !ok {
+		return "", ErrNoGroup
+	}
+	r, err := n.memberStatus(ctx, g.ID)
+	return r.Step, err
+}
+
 // CarryOut does what the planner decided.
 func (n *Node) CarryOut(ctx context.Context, targets ...catalogue.Target) error {
 	r := planRun{n: n}

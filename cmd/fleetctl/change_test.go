@@ -189,6 +189,17 @@ func TestADrainEndsWhenAllThatIsLeftIsStuck(t *testing.T) {
 	}
 }
 
+// All members left, and the node still is needed to decide anything.
+func TestADrainTellsOfTheVoteThatIsLeft(t *testing.T) {
+	s := newStand(t)
+	s.terminal = true
+	s.node.Do(func(n *admintest.Node) { n.Drains = []view.DrainProgress{{Members: 2}, {Votes: true, Moved: 2}} })
+	code, _, errs := s.run("node", "drain", "b", "-y", "--wait-timeout", "40ms")
+	if code != 5 || !strings.Contains(errs, "draining b: 2 moved, the catalogue needs its vote") || !strings.Contains(errs, "not drained after 40ms: the catalogue needs its vote until others have it; the drain goes on") {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+}
+
 func TestADrainTellsOfAPause(t *testing.T) {
 	s := newStand(t)
 	s.node.Do(func(n *admintest.Node) { n.Balancing.State.Pause = &view.BalancePause{By: "ann", Reason: "switch"} })

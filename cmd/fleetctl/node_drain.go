@@ -124,6 +124,9 @@ func (a *app) awaitDrain(ctx context.Context, node string, limit time.Duration) 
 		case <-over:
 			a.progress("")
 			text := fmt.Sprintf("node %s is not drained after %s: %s are still on it; the drain goes on", node, limit, membersAndLeaders(p.Members, p.Leaders))
+			if p.Votes {
+				text = fmt.Sprintf("node %s is not drained after %s: %s; the drain goes on", node, limit, stillVotes)
+			}
 			if why := slices.Concat(p.Blocked, p.Later); len(why) > 0 {
 				text += "; blocked: " + strings.Join(why, "; ")
 			}
@@ -150,9 +153,14 @@ func areStill(members int) string {
 	return plural(members, "member") + " are"
 }
 
+// stillVotes is what a drain waits for when all members have left.
+const stillVotes = "the catalogue needs its vote until others have it"
+
 func drainLine(node string, p *view.DrainProgress) string {
 	line := fmt.Sprintf("draining %s: %s to go, %d moved", node, membersAndLeaders(p.Members, p.Leaders), p.Moved)
 	switch {
+	case p.Votes:
+		line = fmt.Sprintf("draining %s: %d moved, %s", node, p.Moved, stillVotes)
 	case len(p.Blocked) > 0:
 		line += fmt.Sprintf(", %d blocked (%s)", max(p.Stuck, len(p.Blocked)), p.Blocked[0])
 	case len(p.Later) > 0:
