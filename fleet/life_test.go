@@ -203,6 +203,7 @@ func TestClientOnlyNode(t *testing.T) {
 }
 
 func TestRecoverAfterTheQuorumIsLost(t *testing.T) {
+	t.Parallel()
 	nodes := startFleet(t, 5, 1)
 	if err := nodes[0].AddConsensusGroup(t.Context(), "g", 3, counterType); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 // Moves to a node that dies before they are done go elsewhere once it is given up,
 // and do not hold up the others for ever.
 func TestMovesToANodeThatDiesAreGivenUp(t *testing.T) {
+	t.Parallel()
 	config := func(name string, join ...string) fleet.Config {
 		c := testConfig(t, name, join...)
 		c.PurgeAfter = time.Second

@@ -104,6 +104,7 @@ func recovers(t *testing.T, n *fleet.Node) {
 }
 
 func TestRecoverTakesAMemberThatIsNotReportedYetAndNotOneThatLeft(t *testing.T) {
+	t.Parallel()
 	m := movedUnreported(t)
 	m.end(t, m.stay[:]...)
 	n := m.nodes[m.comes]
@@ -215,6 +216,7 @@ func refusedFor(t *testing.T, n *fleet.Node, why string) {
 }
 
 func TestRecoverThatIsRefusedForTheSizeOfTheStateStopsNothing(t *testing.T) {
+	t.Parallel()
 	const size = 5 << 20
 	left, _, gone := quorumLost(t, size, nil)
 	refusedFor(t, left, "too large")
@@ -228,6 +230,7 @@ func TestRecoverThatIsRefusedForTheSizeOfTheStateStopsNothing(t *testing.T) {
 
 // The catalogue refuses the last step, for a node that it does not know.
 func TestRecoverThatFailsAfterTheSalvageStopsNothing(t *testing.T) {
+	t.Parallel()
 	left, other, gone := quorumLost(t, 10, nil)
 	eventually(t, "recovery fails at its last step", func() bool {
 		err := other.RecoverOnto(t.Context(), "g", 99)
@@ -246,6 +249,7 @@ func TestRecoverThatFailsAfterTheSalvageStopsNothing(t *testing.T) {
 
 // The group is there as it was, so a second try finds it and ends what the first began.
 func TestRecoverThatIsKilledHalfWayIsRepeated(t *testing.T) {
+	t.Parallel()
 	left, other, _ := quorumLost(t, 10, nil)
 	eventually(t, "the state is salvaged", func() bool { return other.SalvageOnly(t.Context(), "g") == nil })
 	recovers(t, left) // while the member is still kept apart
@@ -255,6 +259,7 @@ func TestRecoverThatIsKilledHalfWayIsRepeated(t *testing.T) {
 }
 
 func TestRecoverLeavesWhatWasKeptUnderTheName(t *testing.T) {
+	t.Parallel()
 	var kept []view.Archive
 	left, other, _ := quorumLost(t, 10, func(n *fleet.Node) {
 		if err := n.AddConsensusGroup(t.Context(), "g", 1, heapType); err != nil {
@@ -278,6 +283,7 @@ func TestRecoverLeavesWhatWasKeptUnderTheName(t *testing.T) {
 }
 
 func TestRecoveryCanBeTracedAndRepeated(t *testing.T) {
+	t.Parallel()
 	left, other, _ := quorumLost(t, 10, nil)
 	recovers(t, other)
 	var told string

@@ -15,6 +15,7 @@ import (
 // A node that lacks a group's type can never take its members: the moves to it are
 // given up and do not hold up others for ever.
 func TestMovesThatAreStuckAreGivenUp(t *testing.T) {
+	t.Parallel()
 	config := func(name string, join ...string) fleet.Config {
 		c := testConfig(t, name, join...)
 		c.PurgeAfter = 2 * time.Second

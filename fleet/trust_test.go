@@ -16,6 +16,7 @@ import (
 // A node whose process begins again is active at once and serves what it has; new
 // members come only when it has stayed for trust_after. Status and explain say so.
 func TestANodeThatBeginsAgainKeepsItsMembersAndGetsNoNewOnes(t *testing.T) {
+	t.Parallel()
 	nodes := startFleet(t, 3, 3)
 	cfg := testConfig(t, "n4", nodes[0].GossipAddr())
 	n4 := activate(t, "zone-0", cfg)
@@ -113,6 +114,7 @@ func stateOf(t *testing.T, n *fleet.Node, name string) string {
 // A node that was forgotten while its process ran, and whose copy of the catalogue may
 // never hear of it, takes part again when it is activated.
 func TestANodeThatWasForgottenIsActivatedAgain(t *testing.T) {
+	t.Parallel()
 	nodes := startFleet(t, 3, 3)
 	n4 := activate(t, "zone-0", testConfig(t, "n4", nodes[0].GossipAddr()))
 	if err := nodes[0].Forget(t.Context(), "n4", true); err != nil {
