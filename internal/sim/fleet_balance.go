@@ -64,7 +64,17 @@ func (f *fleetRun) unique(r *rule) string {
 	return fmt.Sprint(v)
 }
 
-func (f *fleetRun) wishes(w ...wish) { f.balancing.asked = append(f.balancing.asked, w...) }
+// wishes takes note of what is asked for. What is so already may come true without a
+// change.
+func (f *fleetRun) wishes(wished ...wish) {
+	f.balancing.asked = append(f.balancing.asked, wished...)
+	h := &f.record.held
+	for _, w := range wished {
+		if w.by == "" && h.settings[w.key] == w.value {
+			h.decided = append(h.decided, w)
+		}
+	}
+}
 
 func (f *fleetRun) balance() {
 	m := f.anyServing()
