@@ -13,6 +13,7 @@ import (
 	"github.com/raftfleet/raftfleet/consensus"
 	"github.com/raftfleet/raftfleet/group"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
+	"github.com/raftfleet/raftfleet/internal/ident"
 	"github.com/raftfleet/raftfleet/placement"
 )
 
@@ -214,5 +215,45 @@ func TestAPlannerDecidesOnlyWhereItLeads(t *testing.T) {
 	}
 	if settings := nodes[1].catalogue.Load().Settings(); settings["here"] != "set" || settings["elsewhere"] != "" {
 		t.Errorf("decided: %v", settings)
+	}
+}
+
+// A node whose drain was given up, as where nobody can take its members, stops with them
+// and takes them up again when it is started: it keeps its vote as a suspect node does.
+// Two more votes would be lost with it otherwise.
+func TestANodeThatStopsWithItsMembersKeepsItsVote(t *testing.T) {
+	n := alone(t)
+	c := catalogue.New()
+	index := uint64(0)
+	apply := func(command catalogue.Command) {
+		t.Helper()
+		index++
+		b, err := catalogue.Encode(command)
+		if err == nil {
+			_, err = c.Apply(index, int64(index), b)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.AppliedUpTo(index)
+	}
+	s := &consensus.Status{ID: 1, Role: consensus.Leader, Term: 2, Last: 10}
+	const stopped, other = ident.NodeID(7), ident.NodeID(8)
+	for i, id := range []ident.NodeID{n.id, stopped, other} {
+		apply(&catalogue.RegisterNode{ID: id, Name: fmt.Sprint("n", i), Zone: "z", Weight: 1})
+		apply(&catalogue.SetNodeState{ID: id, To: placement.Active})
+		s.Config.Voters = append(s.Config.Voters, consensus.Member{ID: consensus.MemberID(i + 1), Node: uint64(id)})
+		s.Members = append(s.Members, consensus.MemberStatus{ID: consensus.MemberID(i + 1), Match: 10, RecentlyActive: id == n.id})
+	}
+	apply(&catalogue.AddGroup{Name: "g", Type: "t", Replicas: 1, Members: []ident.NodeID{stopped}})
+	apply(&catalogue.SetNodeState{ID: stopped, To: placement.Draining})
+	if got := n.catalogueTarget(c, s).voters; len(got) != 3 {
+		t.Errorf("a node stopped while it drained, with a member: the catalogue's voters become %+v", got)
+	}
+	apply(&catalogue.RemoveGroup{Name: "g"})
+	for _, m := range n.catalogueTarget(c, s).voters {
+		if m.Node == uint64(stopped) {
+			t.Error("a node that stopped without members keeps its vote")
+		}
 	}
 }

@@ -413,8 +413,13 @@ func (n *Node) catalogueTarget(c *catalogue.Machine, s *consensus.Status) target
 			switch state {
 			case placement.Active:
 				state = placement.Suspect // no reason to make it a voter, nor to hurry it out
-			case placement.Inactive, placement.Draining:
-				state = placement.Dead // it was stopped, drained or not
+			case placement.Draining:
+				state = placement.Suspect // with its members, which it takes up again
+				if c.NumHosted(node.ID) == 0 {
+					state = placement.Dead
+				}
+			case placement.Inactive:
+				state = placement.Dead // it was drained and stopped
 			}
 		case s.Config.IsVoter(member):
 			if silent := n.mover.silence(s.Term, member, answers, n.exec.Now()); silent > limits.StuckAfter {

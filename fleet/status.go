@@ -12,6 +12,7 @@ import (
 	"github.com/raftfleet/raftfleet/fleet/view"
 	"github.com/raftfleet/raftfleet/internal/catalogue"
 	"github.com/raftfleet/raftfleet/internal/ident"
+	"github.com/raftfleet/raftfleet/placement"
 )
 
 // viewRequest asks a node with the catalogue for a view, on behalf of one without.
@@ -139,6 +140,9 @@ func (n *Node) viewNode(c *catalogue.Machine, node catalogue.Node, table leaderT
 		ID: node.ID, Name: node.Name, Zone: node.Zone, State: node.State.String(), Alive: n.hears(node.ID),
 		Leaders: table.each[node.ID], Weight: node.Weight, Since: time.Unix(0, node.Since).UTC(), Reason: node.Reason,
 		Addr: node.Wire, Admin: node.Admin,
+	}
+	if node.State == placement.Suspect && v.Alive {
+		v.Reason = "it is heard again, and trusted when it has been for a while"
 	}
 	for _, g := range c.HostedBy(node.ID) {
 		if _, ok := memberOn(g.Configured, node.ID); ok {

@@ -40,8 +40,9 @@ type Gossip struct {
 	// life serializes what tells others of us, and keeps it from a list that is shut
 	// down. It is taken before mu.
 	life   sync.Mutex
-	closed bool // with life and mu
-	gone   bool // Leave was called; with life and mu
+	closed bool        // with life and mu
+	again  *time.Timer // says once more what this node says of itself; with life
+	gone   bool        // Leave was called; with life and mu
 
 	closing  sync.Once
 	closeErr error
@@ -253,7 +254,37 @@ func (g *Gossip) UpdateMeta(change func(*Meta)) error {
 	// memberlist would wait until the word was passed on often enough; the only error
 	// it knows is that it did not wait so long.
 	_ = g.list.UpdateNode(time.Nanosecond)
+	g.repeat(repeats)
 	return nil
+}
+
+// memberlist's queue numbers its broadcasts from 1 again whenever it runs empty, which
+// it does for an instant when a node's own word replaces the last one. Two broadcasts
+// of equal length and number are one to it, and the first is dropped: then nobody
+// would hear the word before the next exchange of all state, half a minute later. So
+// it is said again, a few times.
+const (
+	repeats     = 3
+	repeatAfter = 500 * time.Millisecond
+)
+
+// repeat says again what this node says of itself, so many times. life is held.
+func (g *Gossip) repeat(times int) {
+	if g.again != nil {
+		g.again.Stop()
+	}
+	if times == 0 {
+		return
+	}
+	g.again = time.AfterFunc(repeatAfter, func() {
+		g.life.Lock()
+		defer g.life.Unlock()
+		if g.closed || g.gone {
+			return
+		}
+		_ = g.list.UpdateNode(time.Nanosecond)
+		g.repeat(times - 1)
+	})
 }
 
 func (g *Gossip) setMeta(change func(*Meta)) error {
@@ -325,6 +356,7 @@ func (g *Gossip) Leave(timeout time.Duration) error {
 func (g *Gossip) Close() error {
 	g.closing.Do(func() {
 		g.life.Lock()
+		g.repeat(0)
 		g.mu.Lock()
 		g.closed = true
 		g.mu.Unlock()

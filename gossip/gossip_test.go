@@ -3,6 +3,8 @@ package gossip
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -94,6 +96,32 @@ func TestUpdateMetaSpreads(t *testing.T) {
 		if nodes[0].Self() != before {
 			t.Errorf("changing %s took effect", what)
 		}
+	}
+}
+
+// Several nodes change what they say at the same time, in words of the same length: no
+// word is lost, though nobody exchanges all of what is known.
+func TestUpdatesAtTheSameTimeAllSpread(t *testing.T) {
+	w := newWorld(t)
+	w.wordOnly = true
+	nodes := w.fleet(3, 1)
+	for i := range 3 {
+		c := w.config(ident.NodeID(200+i), nodes[0])
+		c.Meta.Fleet = 1
+		nodes = append(nodes, w.start(c))
+	}
+	w.await("all see all", func() bool { return allSee(nodes, nodes...) })
+	for round := range 10 {
+		var all sync.WaitGroup
+		for _, g := range nodes[3:] {
+			all.Go(func() {
+				if err := g.UpdateMeta(func(m *Meta) { m.Zone = fmt.Sprintf("zone-%02d", round) }); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		w.await("all see the updates", func() bool { return allSee(nodes[3:], nodes[3:]...) })
 	}
 }
 

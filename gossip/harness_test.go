@@ -50,6 +50,7 @@ type world struct {
 	tries   map[string]int // dials across the partition, by address of the dialler
 
 	deadTime time.Duration // how long memberlist remembers the dead; 0: as usual
+	wordOnly bool          // what nodes say is only passed on, and all of it never exchanged
 }
 
 func newWorld(t *testing.T) *world {
@@ -163,6 +164,9 @@ func (w *world) config(node ident.NodeID, join ...*Gossip) Config {
 			c.Transport = &lossy{c.Transport.(*transport), w, hostPort(ip, uint16(port))}
 			if w.deadTime > 0 {
 				c.GossipToTheDeadTime = w.deadTime
+			}
+			if w.wordOnly {
+				c.PushPullInterval = 0
 			}
 		},
 	}

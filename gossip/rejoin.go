@@ -247,8 +247,13 @@ func (g *Gossip) exchange(addr string) error {
 		known := g.livingAddrs()[addr]
 		g.mu.Unlock()
 		if known {
-			return nil
+			break
 		}
+	}
+	g.life.Lock()
+	defer g.life.Unlock()
+	if !g.closed && !g.gone {
+		g.repeat(repeats) // the others hear of us through the one that was asked
 	}
 	return nil
 }

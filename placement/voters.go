@@ -18,8 +18,8 @@ const catalogueName = "catalogue"
 // they are not replaced on a suspicion, but never chosen. Present voters stay
 // as long as they can and spread allows. Draining voters stay where otherwise one node
 // alone would vote: it would hold the only copy that counts, and a drain may be taken
-// back or never end. So may one inactive voter beside two others that can vote, but
-// never more: the processes of inactive nodes end, and must not take a quorum with
+// back or never end. So may one inactive voter beside two active ones, but never
+// more: the processes of inactive nodes end, and must not take a quorum with
 // them. The caller says of a draining or inactive node that is not heard that it is
 // dead. Nothing changes while no node is active but some are suspect: the vote must
 // not be left to those alone. With nobody to take the vote, those who drain or are
@@ -34,7 +34,7 @@ func CatalogueVoters(nodes []Node, current []ident.NodeID) []ident.NodeID {
 		want = 3
 	case able == 0:
 		return electorate.lastResort(current)
-	case able+len(electorate.reserve(current, able)) >= 3:
+	case able+len(electorate.reserve(current)) >= 3:
 		want = 3
 	case !electorate.anyActive():
 		return uniqueSorted(current)
@@ -49,7 +49,7 @@ func CatalogueVoters(nodes []Node, current []ident.NodeID) []ident.NodeID {
 	}
 	for electorate.even() {
 	}
-	for _, n := range electorate.reserve(current, len(electorate.chosen)) {
+	for _, n := range electorate.reserve(current) {
 		if len(electorate.chosen) < want {
 			electorate.add(n)
 		}
@@ -99,11 +99,17 @@ func (e *electorate) leaving(state State, current []ident.NodeID) []Node {
 	return out
 }
 
-// reserve lists the voters of current that may go on voting beside so many others,
-// though they are leaving.
-func (e *electorate) reserve(current []ident.NodeID, others int) []Node {
+// reserve lists the voters of current that may go on voting beside others, though they
+// are leaving.
+func (e *electorate) reserve(current []ident.NodeID) []Node {
+	active := 0
+	for _, n := range e.nodes {
+		if n.State == Active {
+			active++
+		}
+	}
 	out := e.leaving(Draining, current)
-	if drained := e.leaving(Inactive, current); others >= 2 && len(drained) > 0 {
+	if drained := e.leaving(Inactive, current); active >= 2 && len(drained) > 0 {
 		out = append(out, drained[0])
 	}
 	return out

@@ -123,7 +123,7 @@ func TestPropertyCatalogueVoters(t *testing.T) {
 				active++
 			}
 		}
-		if able >= 2 {
+		if active >= 2 {
 			leaving += drained
 		}
 		if active == 0 && able < 3 && able+leaving < 3 {

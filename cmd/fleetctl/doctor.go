@@ -146,6 +146,9 @@ func (d *diagnosis) examineFleet(s *view.Status) []view.Problem {
 		case !n.Alive:
 			c.Detail += ", and gossip does not hear it"
 		}
+		if !c.OK && c.Remedy == "" && n.Alive {
+			c.Remedy = "wait a little: it keeps what it has meanwhile, and is given nothing new"
+		}
 		if !c.OK && c.Remedy == "" {
 			c.Remedy = "start it again, or say that it will not return: fleetctl node forget " + n.Name
 		}
