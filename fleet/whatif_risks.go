@@ -39,6 +39,7 @@ func (n *Node) tellRisks(ctx context.Context, v *view.Outcome, c *catalogue.Mach
 	if len(gone) == 0 {
 		return
 	}
+	n.tellLostGroups(v, c, gone)
 	if s, err := n.host.Status(ctx, ident.Catalogue); err == nil {
 		for _, voters := range [][]ident.NodeID{nodesOfVoters(s.Core.Config.Voters), nodesOfVoters(s.Core.Config.Outgoing)} {
 			if lost := n.lostVoters(voters, gone); lost != nil {
@@ -63,6 +64,37 @@ func (n *Node) tellRisks(ctx context.Context, v *view.Outcome, c *catalogue.Mach
 	limits, _ := planner.FromSettings(c.Settings(), n.cfg.limits())
 	if why := planner.Brake(c, after, limits.BrakePercent, n.hears); why != "" {
 		v.Held = why + ": members are not replaced until the nodes are back or forgotten"
+	}
+}
+
+// tellLostGroups adds to an outcome the groups that would lose their quorum because
+// nodes that are not heard now are missing as well: package placement counts those as
+// there until they are given up.
+func (n *Node) tellLostGroups(v *view.Outcome, c *catalogue.Machine, gone map[ident.NodeID]bool) {
+	told := make(map[ident.GroupID]bool)
+	for id := range gone {
+		for _, g := range c.HostedBy(id) {
+			if told[g.ID] {
+				continue
+			}
+			told[g.ID] = true
+			dead, silent := 0, 0
+			for _, m := range g.Configured {
+				if node, ok := c.Node(m.Node); gone[m.Node] || !ok || node.State == placement.Dead {
+					dead++
+				}
+				if !n.hears(m.Node) {
+					silent++
+				}
+			}
+			// Either placement has counted it, or it has no quorum as things are.
+			if 2*dead >= len(g.Configured) || 2*silent >= len(g.Configured) || n.lostVoters(g.ConfiguredNodes(), gone) == nil {
+				continue
+			}
+			if v.QuorumsLost++; len(v.LoseQuorum) < mostOutcomeMoves {
+				v.LoseQuorum = append(v.LoseQuorum, g.Name)
+			}
+		}
 	}
 }
 
