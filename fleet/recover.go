@@ -156,6 +156,6 @@ func (n *Node) rejoin(ctx context.Context, g ident.GroupID, node ident.NodeID) {
 	ctx, cancel := exec.WithTimeout(context.WithoutCancel(ctx), n.exec, askTimeout)
 	defer cancel()
 	if _, err := n.ask(ctx, node, appendGroup(nil, opRejoin, g, nil)); err != nil {
-		n.log.Warn("a member that was kept apart for a recovery could not be told that it failed; it takes part again by itself", "group_id", g, "node", node, "within", salvageApart, "error", err)
+		n.log.Warn("a member that was kept apart for a recovery could not be told that it failed; it takes part again by itself", "group_id", g, "peer", node, "within", salvageApart, "error", err)
 	}
 }

@@ -386,7 +386,7 @@ func (l *lane) step(in *inMessage) {
 	}
 	msg, err := consensus.DecodeMessage(in.body)
 	if err != nil {
-		l.host.log.Warn("a consensus message cannot be read and was dropped", "group", m.spec.Name, "node", in.from, "error", err)
+		l.host.log.Warn("a consensus message cannot be read and was dropped", "group", m.spec.Name, "peer", in.from, "error", err)
 		return
 	}
 	if msg.To != consensus.MemberID(m.spec.Member) || msg.Snapshot != nil {
@@ -402,7 +402,7 @@ func (l *lane) step(in *inMessage) {
 		m.fail(err)
 		return
 	} else if err != nil {
-		l.host.log.Debug("a consensus message was refused", "group", m.spec.Name, "node", in.from, "kind", msg.Kind, "error", err)
+		l.host.log.Debug("a consensus message was refused", "group", m.spec.Name, "peer", in.from, "kind", msg.Kind, "error", err)
 	}
 	l.touch(m)
 }

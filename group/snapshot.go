@@ -347,7 +347,7 @@ func (m *member) snapshotReceived(from ident.NodeID, r received) {
 	}
 	m.noteSender(r.message.From, from)
 	if err := m.core.Step(r.message); err != nil {
-		m.host.log.Debug("a snapshot was refused", "group", m.spec.Name, "node", from, "error", err)
+		m.host.log.Debug("a snapshot was refused", "group", m.spec.Name, "peer", from, "error", err)
 	}
 	for m.core.HasOutput() {
 		m.core.Output(&m.lane.out)
@@ -420,7 +420,7 @@ func (h *Host) sendSnapshot(m *member, to consensus.MemberID) {
 	node, from, term := m.nodeOf(to), m.core.ID(), m.core.Term()
 	report := func(index uint64, err error) {
 		if err != nil {
-			h.log.Debug("a snapshot did not arrive", "group", m.spec.Name, "node", node, "error", err)
+			h.log.Debug("a snapshot did not arrive", "group", m.spec.Name, "peer", node, "error", err)
 		}
 		m.lane.call(func() {
 			if m.live() {

@@ -42,7 +42,7 @@ func newGuard(o Options) *guard {
 // check is asked for everything but health.
 func (g *guard) check(r *http.Request) *Error {
 	if g.want && !g.hasToken(r) {
-		return newError(KindForbidden, "send the header Authorization: Bearer TOKEN with the token of this node", "the token is missing or wrong").withStatus(http.StatusUnauthorized)
+		return newError(KindForbidden, "send the header Authorization: Bearer TOKEN with the token of this node; fleetctl takes it from --token-file or $FLEET_TOKEN", "the token is missing or wrong").withStatus(http.StatusUnauthorized)
 	}
 	if g.hosts != nil && !g.knowsHost(r.Host) {
 		return newError(KindForbidden, "ask by a loopback address or localhost, or allow the name in the configuration", fmt.Sprintf("this node does not answer to the host name %q", r.Host)).withStatus(http.StatusMisdirectedRequest)

@@ -93,7 +93,7 @@ func (t *Transport) receive(raw net.Conn) {
 		err = t.receiveSnapshots(conn, h)
 	}
 	if t.ctx.Err() == nil {
-		t.cfg.Logger.Debug("connection of another node ended", "node", h.node, "class", h.class, "reason", err)
+		t.cfg.Logger.Debug("connection of another node ended", "peer", h.node, "class", h.class, "reason", err)
 	}
 }
 
@@ -199,7 +199,7 @@ func (t *Transport) tellRefusal(conn net.Conn, h hello, err error) {
 		return
 	}
 	if errors.Is(err, ErrRefused) {
-		t.cfg.Logger.Warn("refused the connection of another node", "node", h.node, "from", host, "reason", err)
+		t.cfg.Logger.Warn("refused the connection of another node", "peer", h.node, "from", host, "reason", err)
 		return
 	}
 	t.cfg.Logger.Info("connection without a handshake", "from", host, "reason", err)

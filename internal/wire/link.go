@@ -82,7 +82,7 @@ func (l *link) run() {
 				l.end(l.cause())
 				return
 			}
-			l.t.cfg.Logger.Info("connection lost", "node", l.to, "class", l.class, "addr", addr, "reason", err)
+			l.t.cfg.Logger.Info("connection lost", "peer", l.to, "class", l.class, "addr", addr, "reason", err)
 			// One that did not last is not tried again at once, or two nodes
 			// that disagree would do nothing else.
 			if time.Since(began) > l.t.cfg.KeepAlive {
@@ -115,10 +115,10 @@ func failureKey(addr string, err error) string {
 
 func (l *link) logFailure(addr string, err error) {
 	if errors.Is(err, ErrRefused) {
-		l.t.cfg.Logger.Warn("node refuses the connection", "node", l.to, "class", l.class, "addr", addr, "reason", err)
+		l.t.cfg.Logger.Warn("node refuses the connection", "peer", l.to, "class", l.class, "addr", addr, "reason", err)
 		return
 	}
-	l.t.cfg.Logger.Info("node cannot be reached", "node", l.to, "class", l.class, "addr", addr, "reason", err)
+	l.t.cfg.Logger.Info("node cannot be reached", "peer", l.to, "class", l.class, "addr", addr, "reason", err)
 }
 
 // pause waits, but no longer than the node keeps its address.
@@ -148,7 +148,7 @@ func (l *link) serve(conn net.Conn, w welcome, addr string) error {
 	l.out.down, l.tries = nil, 0
 	l.out.parked = false
 	l.out.mu.Unlock()
-	l.t.cfg.Logger.Info("connected", "node", l.to, "class", l.class, "addr", addr)
+	l.t.cfg.Logger.Info("connected", "peer", l.to, "class", l.class, "addr", addr)
 	if l.class == Consensus {
 		l.t.cfg.Handler.Connected(l.to, w.boot)
 	}
