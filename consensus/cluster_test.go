@@ -387,6 +387,15 @@ func (c *cluster) deliver(i int, lose, twice bool) {
 	c.handle(n)
 }
 
+// wake has a member know that its leader's node is silent: where no leases are used it
+// protects that leader no more.
+func (n *testNode) wake() {
+	if n.core.Asleep() && n.core.cfg.LeaseNanos == 0 {
+		n.heard = 0
+	}
+	n.core.Wake()
+}
+
 func (c *cluster) tick(n *testNode) {
 	n.core.Tick(c.now)
 	c.handle(n)

@@ -287,7 +287,22 @@ func TestHazard44_StaleSleepAndWakeUp(t *testing.T) {
 	if said := s.take(); s.Asleep() || !has(said, MsgWakeUp) {
 		t.Fatalf("woken, and says %v", said)
 	}
-	for range 9 {
+	// Whoever woke it has waited for the leader already: only the random part is left.
+	if s.Tick(0); s.Role() != PreCandidate {
+		t.Fatal("no election after waking to a dead leader")
+	}
+}
+
+// Where leases are used, a follower that is woken waits for an election timeout by its
+// own clock: its word may be what the leader's lease rests on.
+func TestHazard44_WokenWithLeases(t *testing.T) {
+	s := newSolo(t, Config{LeaseNanos: 1}, voters(1, 2, 3))
+	s.hear(Message{Kind: MsgHeartbeat, From: 2, Term: 2, Context: 6, Commit: 3, LogTerm: 2})
+	if s.hear(Message{Kind: MsgSleep, From: 2, Term: 2, Index: 3, LogTerm: 2, Commit: 3, Context: 7}); !s.Asleep() {
+		t.Fatal("awake")
+	}
+	s.Wake()
+	for range s.cfg.ElectionTicks - 1 {
 		s.Tick(0)
 	}
 	if s.take(); s.Role() != Follower {

@@ -160,7 +160,7 @@ func (c *cluster) step(s *schedule) {
 	case happens(s.compact):
 		c.compact(n)
 	case happens(s.wake):
-		n.core.Wake()
+		n.wake()
 		c.handle(n)
 	case happens(s.campaign):
 		n.core.Campaign()
@@ -327,7 +327,7 @@ func (c *cluster) heal() {
 		if !n.up() {
 			c.start(n)
 		}
-		n.core.Wake() // nodes that were away are back
+		n.wake() // nodes that were away are back
 		c.handle(n)
 	}
 	n, first, term := c.agree()

@@ -125,7 +125,7 @@ func (s *script) carryOut(t *testing.T, n *testNode, d *datadriven.TestData) str
 			n.reads[s.nextRead] = s.highest
 		}
 	case "wake":
-		n.core.Wake()
+		n.wake()
 	case "persist-one":
 		ticket := n.writes[0].Ticket
 		s.persistOne(n, false)

@@ -139,9 +139,10 @@ func (c *Core) leaveSleep() {
 	c.beat()
 }
 
-// Wake ends sleep, for instance because the leader's node died. A follower's
-// election timer starts afresh, and its leader, if it lives after all, is told;
-// a leader sends heartbeats.
+// Wake ends sleep, for instance because the leader's node died. The leader of a
+// follower, if it lives after all, is told; a leader sends heartbeats. The caller has
+// waited for signs of life for an election timeout already: what is left of a
+// follower's timer is its random part. Where leases are used it starts afresh.
 func (c *Core) Wake() {
 	if c.role == Leader {
 		c.stayAwake()
@@ -149,6 +150,9 @@ func (c *Core) Wake() {
 	}
 	if c.asleep {
 		c.leaveSleep()
+		if c.cfg.LeaseNanos == 0 {
+			c.electionElapsed = c.cfg.ElectionTicks
+		}
 		c.wakeLeader()
 	}
 }
