@@ -287,7 +287,14 @@ func TestHazard44_StaleSleepAndWakeUp(t *testing.T) {
 	if said := s.take(); s.Asleep() || !has(said, MsgWakeUp) {
 		t.Fatalf("woken, and says %v", said)
 	}
-	// Whoever woke it has waited for the leader already: only the random part is left.
+	// Whoever woke it has waited for the leader already: it is given time to answer, and
+	// then the random part of the timer is left.
+	for range 4 {
+		s.Tick(0)
+	}
+	if s.take(); s.Role() != Follower {
+		t.Fatal("a leader that lives had no time to answer")
+	}
 	if s.Tick(0); s.Role() != PreCandidate {
 		t.Fatal("no election after waking to a dead leader")
 	}

@@ -142,7 +142,8 @@ func (c *Core) leaveSleep() {
 // Wake ends sleep, for instance because the leader's node died. The leader of a
 // follower, if it lives after all, is told; a leader sends heartbeats. The caller has
 // waited for signs of life for an election timeout already: what is left of a
-// follower's timer is its random part. Where leases are used it starts afresh.
+// follower's timer is a while for a leader that lives to answer, and its random part.
+// Where leases are used it starts afresh.
 func (c *Core) Wake() {
 	if c.role == Leader {
 		c.stayAwake()
@@ -151,7 +152,8 @@ func (c *Core) Wake() {
 	if c.asleep {
 		c.leaveSleep()
 		if c.cfg.LeaseNanos == 0 {
-			c.electionElapsed = c.cfg.ElectionTicks
+			answer := 1 + max(2*c.cfg.HeartbeatTicks, c.cfg.ElectionTicks/4)
+			c.electionElapsed = max(0, c.cfg.ElectionTicks-answer)
 		}
 		c.wakeLeader()
 	}
