@@ -288,8 +288,9 @@ func (d *disk) recoveredMember(m wal.Member, r *wal.Recovered, entries []wal.Ent
 		if ok && is.chain == was.chain {
 			continue
 		}
-		// Another leader's entries may have taken its place; else it is lost.
-		if end, _ := old.at(min(i, old.last())); old.last() == old.base && r.Base <= last.base || end.term <= was.term {
+		// Another leader's entries may have taken its place, whose log is newer to its end,
+		// be it older at this place; else it is lost.
+		if end, _ := old.at(old.last()); old.last() == old.base && r.Base <= last.base || end.term <= was.term {
 			bad("entry %d of term %d is lost", i, was.term)
 			return
 		}
