@@ -67,33 +67,10 @@ func TestALaggingCopyOfTheCatalogueIsWaitedFor(t *testing.T) {
 // A node that was given up while it was away has a copy of the catalogue from the
 // past, in which nobody may be left who has it now. It finds them all the same.
 func TestTheCatalogueIsFoundFromAnOldCopy(t *testing.T) {
-	var nodes []*Node
-	for _, name := range []string{"n1", "n2"} {
-		cfg := Config{Name: name, InMemory: true, Local: true, Logger: slog.New(slog.DiscardHandler)}
-		if len(nodes) > 0 {
-			cfg.Join = []string{nodes[0].GossipAddr()}
-		}
-		n, err := Activate(t.Context(), "z", cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := n.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		nodes = append(nodes, n)
-	}
+	nodes := activateSome(t, 2)
 	first, second := nodes[0], nodes[1]
 	old := catalogue.New()
-	b, err := catalogue.Encode(&catalogue.RegisterNode{ID: second.id, Name: "n2", Zone: "z", Weight: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := old.Apply(1, 1, b); err != nil {
-		t.Fatal(err)
-	}
-	old.AppliedUpTo(1)
+	applier(t, old)(&catalogue.RegisterNode{ID: second.id, Name: "n2", Zone: "z", Weight: 1})
 	now := second.catalogue.Swap(old)
 	defer second.catalogue.Store(now)
 	if r, err := second.locateCatalogue(); err != nil || !slices.Contains(r.Members, first.id) {
@@ -106,37 +83,17 @@ func TestTheCatalogueIsFoundFromAnOldCopy(t *testing.T) {
 // is replaced in the end, though its node is there.
 func TestTheCatalogueIsNotKeptWaitingByOneNode(t *testing.T) {
 	var nodes []*Node
-	for i := range 5 {
-		cfg := Config{Name: fmt.Sprint("n", i+1), InMemory: true, Local: true, Logger: slog.New(slog.DiscardHandler)}
-		if i > 0 {
-			cfg.Join = []string{nodes[0].GossipAddr()}
-		}
-		n, err := Open(t.Context(), cfg)
+	for range 5 {
+		n, err := Open(t.Context(), inMemory(nodes))
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() {
-			if err := n.Close(); err != nil {
-				t.Error(err)
-			}
-		})
+		closeAtEnd(t, n)
 		nodes = append(nodes, n)
 	}
 	leader := nodes[0]
 	c := catalogue.New()
-	index := uint64(0)
-	apply := func(command catalogue.Command) {
-		t.Helper()
-		index++
-		b, err := catalogue.Encode(command)
-		if err == nil {
-			_, err = c.Apply(index, int64(index), b)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.AppliedUpTo(index)
-	}
+	apply := applier(t, c)
 	for _, n := range nodes {
 		for heard := leader.gossipChanged.wait(); !leader.hears(n.id); heard = leader.gossipChanged.wait() {
 			if err := leader.await(t.Context(), time.Second, heard); err != nil {
@@ -184,23 +141,7 @@ func TestTheCatalogueIsNotKeptWaitingByOneNode(t *testing.T) {
 // What a planner decided goes into the log of the node that it ran on, or nowhere: by
 // the time that another node is found to lead, the planner there has decided too.
 func TestAPlannerDecidesOnlyWhereItLeads(t *testing.T) {
-	var nodes []*Node
-	for _, name := range []string{"n1", "n2"} {
-		cfg := Config{Name: name, InMemory: true, Local: true, Logger: slog.New(slog.DiscardHandler)}
-		if len(nodes) > 0 {
-			cfg.Join = []string{nodes[0].GossipAddr()}
-		}
-		n, err := Activate(t.Context(), "z", cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := n.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		nodes = append(nodes, n)
-	}
+	nodes := activateSome(t, 2)
 	set := func(key string) *catalogue.SetSettings {
 		return &catalogue.SetSettings{Settings: map[string]string{key: "set"}}
 	}
@@ -224,19 +165,7 @@ func TestAPlannerDecidesOnlyWhereItLeads(t *testing.T) {
 func TestANodeThatStopsWithItsMembersKeepsItsVote(t *testing.T) {
 	n := alone(t)
 	c := catalogue.New()
-	index := uint64(0)
-	apply := func(command catalogue.Command) {
-		t.Helper()
-		index++
-		b, err := catalogue.Encode(command)
-		if err == nil {
-			_, err = c.Apply(index, int64(index), b)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.AppliedUpTo(index)
-	}
+	apply := applier(t, c)
 	s := &consensus.Status{ID: 1, Role: consensus.Leader, Term: 2, Last: 10}
 	const stopped, other = ident.NodeID(7), ident.NodeID(8)
 	for i, id := range []ident.NodeID{n.id, stopped, other} {

@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"testing"
@@ -24,22 +23,7 @@ func TestANewGroupBeginsOnANodeThatJustJoined(t *testing.T) {
 	typ := group.Define("nothing", func() *nothing { return new(nothing) })
 	var nodes []*Node
 	for i := range 5 {
-		cfg := Config{
-			InMemory: true, Name: fmt.Sprintf("n%d", i+1), Types: []group.Type{typ}, Local: true,
-			Logger: slog.New(slog.DiscardHandler),
-		}
-		if i > 0 {
-			cfg.Join = []string{nodes[0].GossipAddr()}
-		}
-		n, err := Activate(ctx, "z", cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := n.Close(); err != nil {
-				t.Error(err)
-			}
-		})
+		n := activateOne(t, nodes, typ)
 		nodes = append(nodes, n)
 		var all sync.WaitGroup
 		for at, asked := range nodes[:i] {

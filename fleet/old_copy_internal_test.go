@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -19,23 +18,7 @@ func TestALeaderWithAnOldCopyTakesNoMemberAway(t *testing.T) {
 	defer cancel()
 	type nothing struct{}
 	typ := group.Define("nothing", func() *nothing { return new(nothing) })
-	var nodes []*Node
-	for _, name := range []string{"n1", "n2", "n3"} {
-		cfg := Config{Name: name, InMemory: true, Local: true, Types: []group.Type{typ}, Logger: slog.New(slog.DiscardHandler)}
-		if len(nodes) > 0 {
-			cfg.Join = []string{nodes[0].GossipAddr()}
-		}
-		n, err := Activate(ctx, "z", cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := n.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		nodes = append(nodes, n)
-	}
+	nodes := activateSome(t, 3, typ)
 	first, second, lags := nodes[0], nodes[1], nodes[2]
 	must := func(err error) {
 		t.Helper()

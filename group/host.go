@@ -156,9 +156,6 @@ func NewHost(c HostConfig) (*Host, error) {
 	return h, nil
 }
 
-// tokens returns a channel that holds n of them: who takes one may go on, and puts
-// it back.
-
 // background runs f beside the caller; Close waits for it.
 func (h *Host) background(f func(ctx context.Context)) {
 	h.mu.Lock()

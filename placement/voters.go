@@ -20,10 +20,11 @@ const catalogueName = "catalogue"
 // alone would vote: it would hold the only copy that counts, and a drain may be taken
 // back or never end. So may one inactive voter beside two active ones, but never
 // more: the processes of inactive nodes end, and must not take a quorum with
-// them. The caller says of a draining or inactive node that is not heard that it is
-// dead. Nothing changes while no node is active but some are suspect: the vote must
-// not be left to those alone. With nobody to take the vote, those who drain or are
-// drained keep it; with nothing alive at all, current is returned as it is.
+// them. The caller says of a drained node that is not heard that it is dead, and of a
+// draining one as well, unless it holds members: these make it suspect. Nothing changes
+// while no node is active but some are suspect: the vote must not be left to those
+// alone. With nobody to take the vote, those who drain or are drained keep it; with
+// nothing alive at all, current is returned as it is.
 func CatalogueVoters(nodes []Node, current []ident.NodeID) []ident.NodeID {
 	electorate := newElectorate(nodes, current)
 	want := 1
